@@ -1,0 +1,52 @@
+"""Files that are either the old one or the new one, never half of each."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from t3d.errors import T3DError
+
+Write = Callable[[BinaryIO], object]
+
+
+def write_atomically(writers: Mapping[Path | str, Write]) -> None:
+    """Write several files, all of them or none.
+
+    Args:
+        writers: target file -> function that writes its bytes to the open binary file it is given. All
+            files are written in full before the first target is replaced; targets are replaced in the order
+            given, so the file that vouches for the others (a record with checksums) comes last.
+
+    Raises:
+        T3DError: a file could not be written (full disk, no permission); the earlier files are untouched.
+    """
+    targets = [Path(target) for target in writers]
+    temporary = [target.with_name(f".{target.name}.{os.getpid()}.tmp") for target in targets]
+    try:
+        for target, part, write in zip(targets, temporary, writers.values(), strict=True):
+            with _said(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with open(part, "wb") as file:
+                    write(file)
+                    file.flush()
+                    os.fsync(file.fileno())  # without it a power cut may leave a renamed but empty file
+        for target, part in zip(targets, temporary, strict=True):
+            with _said(target):
+                os.replace(part, target)
+    finally:
+        for part in temporary:
+            part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _said(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into a RuntimeError
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise T3DError(
+            f"could not save {target}: {reason}. The earlier file, if any, is untouched; "
+            "free some space or choose another folder and run again."
+        ) from error

@@ -1,0 +1,1 @@
+"""Datalists and their checks, sampling, report features and the phantom cohort."""

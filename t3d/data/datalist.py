@@ -1,0 +1,171 @@
+"""Reading `datalist.json` and finding every fault in it before any training starts."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import nibabel as nib
+from nibabel.filebasedimages import ImageFileError
+
+from t3d.data.datalist_checks import (
+    duplicate_cases,
+    file_faults,
+    raise_faults,
+    report_faults,
+    shared_patients,
+)
+from t3d.data.volume_shape import volume_shape_fault
+from t3d.errors import T3DError
+
+SPLITS = ("training", "validation", "test")
+_NIFTI = (".nii.gz", ".nii")
+
+
+def load_datalist(datalist_file: str | Path, split: str, *, need_report: bool = True) -> list[dict]:
+    """The items of one split, after checks over all the splits of the file.
+
+    Args:
+        datalist_file: JSON file `{"training": [...], "validation": [...], "test": [...]}` of items
+            `{case_id, patient_id, image, report, label, findings}`; paths are relative to the file's folder,
+            `case_id` and `image` are required, and without `patient_id` each case is its own patient.
+        split: the list to return.
+        need_report: also require a non-empty report in every item (set it to whether text is used).
+
+    Returns:
+        New dicts with absolute `image` and `label` paths, `case_id` and `patient_id` as strings, and every
+        other entry of the item as it is.
+
+    Raises:
+        T3DError: the file or the split is missing or not readable; or, in one message with the first
+            ten and their number: items without `case_id` or `image`, duplicate cases, a patient in two
+            splits, images that are missing or empty, missing reports.
+    """
+    file = Path(datalist_file).expanduser().absolute()
+    content = _read_json(file)
+    if not content.get(split):
+        filled = ", ".join(name for name, items in content.items() if items and isinstance(items, list))
+        raise T3DError(
+            f'{file.name}: the list "{split}" is missing or empty (filled lists: {filled or "none"}); '
+            "add cases to it or choose another list."
+        )
+    splits = {name: content[name] for name in dict.fromkeys((*SPLITS, split)) if content.get(name)}
+    faults: list[str] = []
+    resolved = {name: _resolve(items, name, file.parent, faults) for name, items in splits.items()}
+    faults += duplicate_cases(resolved) + shared_patients(resolved)
+    for items in resolved.values():
+        for item in items:
+            faults += file_faults(item)
+            if need_report:
+                faults += report_faults(item)
+    raise_faults(faults, file.name)
+    return resolved[split]
+
+
+def check_headers(items: Iterable[dict]) -> None:
+    """Refuse images that are not one 3D volume; reads only headers, so truncation shows up when loading.
+
+    Raises:
+        T3DError: the first ten faulty cases and their number.
+    """
+    faults = []
+    for item in items:
+        try:
+            fault = volume_shape_fault(nib.load(item["image"]).shape)
+        except (OSError, EOFError, ValueError, ImageFileError):
+            fault = "has no readable NIfTI header; copy or export the file again"
+        if fault:
+            faults.append(f"case {item['case_id']}: image {Path(item['image']).name} {fault}")
+    raise_faults(faults, "image headers")
+
+
+def find_cases(
+    dataset_dir: str | Path, *, datalist_file: str | Path | None = None, split: str = "test"
+) -> list[dict]:
+    """Cases for inference: one list of a datalist, or every NIfTI file of a folder.
+
+    The datalist is `datalist_file`, else `dataset_dir/datalist.json` where it exists. Without one, the cases
+    are all `*.nii` and `*.nii.gz` files directly in `dataset_dir`, or in its `images` folder where
+    there are none; `case_id` is the file name without the ending. Nothing is guessed from the names: a
+    label map in that folder is a case too.
+
+    Raises:
+        T3DError: no cases, two files of one name, empty files, or any fault of the datalist.
+    """
+    folder = Path(dataset_dir).expanduser().absolute()
+    listed = Path(datalist_file) if datalist_file else folder / "datalist.json"
+    if datalist_file or listed.is_file():
+        return load_datalist(listed, split, need_report=False)
+    files = _nifti_files(folder) or _nifti_files(folder / "images")
+    if not files:
+        raise T3DError(
+            f"{folder} holds neither datalist.json nor .nii or .nii.gz files (nor does its images folder); "
+            "set dataset_dir to the folder with the volumes."
+        )
+    items = [{"case_id": _stem(f), "patient_id": _stem(f), "image": str(f)} for f in files]
+    faults = duplicate_cases({folder.name: items})
+    for item in items:
+        faults += file_faults(item)
+    raise_faults(faults, folder.name)
+    return items
+
+
+def _read_json(file: Path) -> dict:
+    if not file.is_file():
+        raise T3DError(f"{file} does not exist; set dataset_dir or datalist_file to where datalist.json is.")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise T3DError(f"{file.name} is not UTF-8 text; save it as UTF-8.") from error
+    except json.JSONDecodeError as error:
+        # The decoder's own text is kept out of the chain: its `doc` attribute holds all reports.
+        place = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        raise T3DError(f"{file.name} is not valid JSON ({place}); correct it there.") from None
+    if not isinstance(content, dict):
+        found = type(content).__name__
+        raise T3DError(f'{file.name} holds a {found}; it must be an object with the lists "training" ...')
+    for name in SPLITS:
+        if not isinstance(content.get(name, []), list):
+            raise T3DError(f'{file.name}: "{name}" is not a list; make it a list of cases.')
+    return content
+
+
+def _resolve(items: Sequence, split: str, folder: Path, faults: list[str]) -> list[dict]:
+    """Copies of the items with absolute paths; items that cannot be used are reported and left out."""
+    resolved = []
+    for number, item in enumerate(items):
+        where = f"{split}[{number}]"
+        if not isinstance(item, dict):
+            faults.append(f"{where}: is a {type(item).__name__}; make it an object with case_id and image")
+            continue
+        case = item.get("case_id")
+        if isinstance(case, bool) or not isinstance(case, str | int) or not str(case).strip():
+            faults.append(f"{where}: has no case_id; give every case a distinct case_id")
+            continue
+        case = str(case)
+        if case in (".", "..") or any(mark in case for mark in "/\\\n"):
+            faults.append(f"case {case!r}: results are files named after it; use a case_id without / and \\")
+        if not isinstance(item.get("image"), str) or not item["image"]:
+            faults.append(f"case {case}: has no image; give the path of its NIfTI file")
+            continue
+        patient = item.get("patient_id")
+        # Not `or`: a patient number 0 is a patient.
+        patient = case if patient is None or patient == "" else str(patient)
+        new = {**item, "case_id": case, "patient_id": patient}
+        for key in ("image", "label"):
+            if isinstance(item.get(key), str) and item[key]:
+                new[key] = str(folder / Path(item[key]).expanduser())
+        resolved.append(new)
+    return resolved
+
+
+def _nifti_files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    # Names starting with a dot are the twins that macOS leaves on foreign disks.
+    return sorted(
+        f for f in folder.iterdir() if f.is_file() and f.name.endswith(_NIFTI) and not f.name.startswith(".")
+    )
+
+
+def _stem(file: Path) -> str:
+    return file.name.removesuffix(".gz").removesuffix(".nii")

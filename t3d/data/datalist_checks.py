@@ -1,0 +1,69 @@
+"""Faults of a cohort's datalist, each as one line: the case, what was found, the remedy."""
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from t3d.errors import T3DError
+
+SHOWN_FAULTS = 10
+
+
+def duplicate_cases(splits: dict[str, list[dict]]) -> list[str]:
+    """Cases named more than once, also in different lists."""
+    counts = Counter(item["case_id"] for items in splits.values() for item in items)
+    return [
+        f"case {case}: case_id is used {n} times; case ids must be distinct, also between lists"
+        for case, n in counts.items()
+        if n > 1
+    ]
+
+
+def shared_patients(splits: dict[str, list[dict]]) -> list[str]:
+    """Patients whose cases are in more than one list: the held-out numbers would be too good."""
+    places = defaultdict(set)
+    for name, items in splits.items():
+        for item in items:
+            places[item["patient_id"]].add(name)
+    return [
+        f"patient {patient}: is in {' and '.join(sorted(names))}; keep all cases of a patient in one list"
+        for patient, names in places.items()
+        if len(names) > 1
+    ]
+
+
+def file_faults(item: dict) -> list[str]:
+    """Missing and empty files of one case."""
+    faults = []
+    for key in ("image", "label"):
+        if not isinstance(item.get(key), str):
+            continue
+        file = Path(item[key])
+        if not file.exists():
+            faults.append(f"case {item['case_id']}: {key} {file} does not exist; correct the path")
+        elif file.is_file() and file.stat().st_size == 0:
+            faults.append(f"case {item['case_id']}: {key} {file.name} has 0 bytes; copy or export it again")
+    return faults
+
+
+def report_faults(item: dict) -> list[str]:
+    """A missing or empty report of one case; the report itself is never quoted."""
+    report = item.get("report")
+    if isinstance(report, str) and report.strip():
+        return []
+    found = "has no report" if report is None else "has an empty report"
+    if report is not None and not isinstance(report, str):
+        found = f"has a {type(report).__name__} as report, not text"
+    return [f"case {item['case_id']}: {found}; add the text, remove the case or train with use_text false"]
+
+
+def raise_faults(faults: list[str], source: str) -> None:
+    """Raise one T3DError with the first ten faults and their number; do nothing without faults."""
+    if not faults:
+        return
+    if len(faults) == 1:
+        raise T3DError(f"{source}: {faults[0]}.")
+    shown = "".join(f"\n  {fault}" for fault in faults[:SHOWN_FAULTS])
+    more = len(faults) - SHOWN_FAULTS
+    raise T3DError(
+        f"{source}: {len(faults)} faults:{shown}" + (f"\n  ... and {more} more" if more > 0 else "")
+    )

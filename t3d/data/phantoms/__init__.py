@@ -1,0 +1,2 @@
+"""A synthetic torso CT cohort with labels, findings and reports; `phantoms` writes one."""
+

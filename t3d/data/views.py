@@ -1,0 +1,82 @@
+"""The random half of the data path: from a prepared case and a draw to the views of a batch."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.data import DataLoader, list_data_collate
+from monai.transforms import Compose
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset, Sampler
+
+from t3d.data.sampling import Draw
+
+MATCHED_KEY = "matched_position"
+# What fills the tokens that a shorter report of the batch lacks; the mask hides them.
+_TOKEN_FILL = {"report": 0, "report_mask": False, "report_sentence": -1}
+
+
+class ViewDataset(Dataset):
+    """Applies the random transforms to prepared cases, each draw with its own seed.
+
+    The result depends only on the draw: not on the worker, the process or what was drawn before.
+
+    Args:
+        data: MONAI `Dataset`, `CacheDataset` or `PersistentDataset` (or a list) whose item `i` is the dict of
+            case i after the deterministic transforms.
+        transform: a MONAI `Compose` of the random transforms. They must not change the item's tensors in
+            place: with a CacheDataset these are the cache itself.
+    """
+
+    def __init__(self, data: Sequence[Mapping[str, Any]], transform: Callable) -> None:
+        self.data = data
+        # Compose alone hands its seed on to the transforms inside it.
+        self.transform = transform if isinstance(transform, Compose) else Compose(transform)
+
+    def __len__(self) -> int:
+        """Number of cases."""
+        return len(self.data)
+
+    def __getitem__(self, draw: Draw) -> dict[str, Any]:
+        """The item of `draw.case` after the random transforms seeded by `draw.seed`.
+
+        The transforms find the draw's relative place (three numbers or None) under `matched_position`.
+        """
+        item = {**self.data[draw.case], MATCHED_KEY: draw.matched}
+        self.transform.set_random_state(seed=draw.seed)
+        views = self.transform(item)
+        # None cannot be collated, and nobody needs the place once the crops are cut.
+        return {key: value for key, value in views.items() if key != MATCHED_KEY}
+
+
+def collate_views(batch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """MONAI's `list_data_collate`, with reports of different lengths L padded at the end to the longest.
+
+    `report` is filled with 0, `report_mask` with False and `report_sentence` with -1.
+    """
+    batch = [dict(item) for item in batch]
+    for key, fill in _TOKEN_FILL.items():
+        if key not in batch[0]:
+            continue
+        padded = pad_sequence([torch.as_tensor(i[key]) for i in batch], batch_first=True, padding_value=fill)
+        for item, row in zip(batch, padded, strict=True):
+            item[key] = row
+    return list_data_collate(batch)
+
+
+def view_loader(dataset: ViewDataset, sampler: Sampler[list[Draw]], *, num_workers: int = 0) -> DataLoader:
+    """MONAI DataLoader over the batches of a `CohortBatchSampler`.
+
+    Workers persist between epochs; memory is pinned when CUDA is there. The loader has a random generator of
+    its own: building MONAI's DataLoader without one resets torch's global generator, and every iteration
+    draws from it, so a resumed run would differ from an undisturbed one.
+    """
+    return DataLoader(
+        dataset,
+        num_workers=num_workers,
+        batch_sampler=sampler,
+        collate_fn=collate_views,
+        persistent_workers=num_workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator().manual_seed(0),
+    )

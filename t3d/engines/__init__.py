@@ -1,0 +1,1 @@
+"""What runs around the network: gauges, pictures, resume and hand-over handlers for ignite engines."""

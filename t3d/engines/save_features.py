@@ -1,0 +1,108 @@
+"""One feature file per case, and pictures of where a sentence speaks."""
+
+import logging
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import safetensors.torch
+import torch
+from ignite.engine import Engine, Events
+from matplotlib.figure import Figure
+
+from t3d.atomic import write_atomically
+from t3d.errors import T3DError
+from t3d.networks.vision_encoder import STRIDE
+
+logger = logging.getLogger(__name__)
+
+
+class SaveFeatures:
+    """Writes ``CASE.safetensors`` with ``embedding`` (D,), ``features`` (C,), and on request ``map`` (C, x, y, z).
+
+    ``affine`` (4, 4) takes voxels of the prepared volume to millimetres in RAS; ``map_affine`` does so for voxels of
+    the map. With a text also ``CASE_text.nii.gz`` (in the map's grid, which viewers overlay by its affine) and
+    ``CASE_text.png``.
+
+    Args:
+        output_dir: made if absent.
+        save_map: whether the map is stored too.
+        overwrite: whether files of an earlier run may be replaced.
+    """
+
+    def __init__(self, *, output_dir: str, save_map: bool = False, overwrite: bool = False) -> None:
+        self.folder = Path(output_dir)
+        self.save_map = save_map
+        self.overwrite = overwrite
+        self.count = 0
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the evaluator."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.save)
+        engine.add_event_handler(Events.COMPLETED, self.say)
+
+    def save(self, engine: Engine) -> None:
+        """Write the files of one case."""
+        image = engine.state.batch["image"]
+        case = engine.state.batch["case_id"][0]
+        found = engine.state.output["pred"]
+        path = self.folder / f"{case}.safetensors"
+        if path.exists() and not self.overwrite:
+            raise T3DError(f"{path} exists: choose another --output_dir, or --overwrite true to replace it")
+        affine = torch.as_tensor(image.meta["affine"]).reshape(-1, 4, 4)[0].double().cpu()
+        coarse = map_affine(affine)
+        tensors = {
+            "embedding": found["embedding"][0],
+            "features": found["features"][0],
+            "affine": affine,
+        }
+        if self.save_map:
+            tensors |= {"map": found["map"][0], "map_affine": coarse}
+        tensors = {name: torch.as_tensor(tensor).detach().cpu().contiguous() for name, tensor in tensors.items()}
+        writers = {path: lambda file: file.write(safetensors.torch.save(tensors, metadata={"case_id": case}))}
+        if "text_map" in found:
+            values = torch.as_tensor(found["text_map"][0, 0]).detach().float().cpu().numpy()
+            nifti = nibabel.Nifti1Image(values, coarse.numpy())
+            picture = overlay(torch.as_tensor(image[0, 0]).cpu().numpy(), values, title=case)
+            writers |= {
+                self.folder / f"{case}_text.nii.gz": lambda file: file.write(_gzipped(nifti)),
+                self.folder / f"{case}_text.png": lambda file: picture.savefig(file, format="png", dpi=110),
+            }
+        write_atomically(writers)
+        self.count += 1
+
+    def say(self, engine: Engine) -> None:
+        """Log how many files there are."""
+        logger.info("features of %d cases written to %s", self.count, self.folder)
+
+
+def map_affine(affine: torch.Tensor) -> torch.Tensor:
+    """Affine (4, 4) of the token map from that of its volume: a token's centre lies amid its 32 voxels."""
+    coarse = torch.eye(4, dtype=affine.dtype)
+    coarse[:3, :3] *= STRIDE
+    coarse[:3, 3] = (STRIDE - 1) / 2
+    return affine @ coarse
+
+
+def overlay(volume: np.ndarray, values: np.ndarray, *, title: str) -> Figure:
+    """Coronal, sagittal and axial slice through the map's maximum, RAS volume (X, Y, Z) in [0, 1]."""
+    fine = np.kron(values, np.ones((STRIDE,) * 3))[tuple(slice(side) for side in volume.shape)]
+    peak = [int((place + 0.5) * STRIDE) for place in np.unravel_index(values.argmax(), values.shape)]
+    peak = [min(place, side - 1) for place, side in zip(peak, volume.shape, strict=True)]
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    for axes, axis, name in zip(figure.subplots(1, 3), (1, 0, 2), ("coronal", "sagittal", "axial"), strict=True):
+        slices = [np.take(array, peak[axis], axis=axis).T[::-1] for array in (volume, fine)]
+        # Radiologists look from the front and from the feet: the patient's right is on the left.
+        slices = [slice_ if axis == 0 else slice_[:, ::-1] for slice_ in slices]
+        axes.imshow(slices[0], cmap="gray", vmin=0, vmax=1)
+        shown = axes.imshow(slices[1], cmap="inferno", alpha=0.4, vmin=values.min(), vmax=values.max())
+        axes.set(title=f"{name}, slice {peak[axis]}", xticks=[], yticks=[])
+    figure.colorbar(shown, ax=figure.axes, shrink=0.8)
+    figure.suptitle(f"{title}: where the text speaks (no detection; research only)")
+    return figure
+
+
+def _gzipped(image: nibabel.Nifti1Image) -> bytes:
+    import gzip
+
+    return gzip.compress(image.to_bytes(), mtime=0)

@@ -1,0 +1,189 @@
+"""Checkpoints a killed run goes on from by itself, and the best model so far."""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+from t3d.atomic import write_atomically
+from t3d.errors import T3DError
+from t3d.weights import save_network
+
+logger = logging.getLogger(__name__)
+
+_NAME = re.compile(r"checkpoint_epoch=(\d+)\.pt")
+
+
+class TrainingState:
+    """Saves everything a run needs to go on, and goes on from the newest of what it saved.
+
+    Everything random is keyed by (seed, epoch, place), and torch's generators are seeded anew at the start of every
+    epoch, so a run that goes on from an epoch's end ends with the weights of an undisturbed run.
+
+    Args:
+        ckpt_dir: where ``checkpoint_epoch=N.pt`` lie. Each is written beside and then renamed.
+        network: trained network (unwrapped from DistributedDataParallel by itself).
+        optimizer, scheduler: as trained with.
+        sampler: has ``set_epoch`` (0-based).
+        recipe: settings that must not change between a run and its continuation, plain JSON values.
+        seed: of torch's generators.
+        every: epochs between checkpoints.
+        keep: newest checkpoints that are kept; at least 2, so that a full disk never takes the last good one.
+        best: handler with ``state_dict`` / ``load_state_dict`` (``BestModel``).
+    """
+
+    def __init__(
+        self,
+        *,
+        ckpt_dir: str,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        scheduler: Any,
+        sampler: Any,
+        recipe: dict,
+        seed: int = 0,
+        every: int = 1,
+        keep: int = 2,
+        best: "BestModel | None" = None,
+    ) -> None:
+        if keep < 2:
+            raise T3DError(f"keep_checkpoints {keep} must be 2 or more: the old one may go only after the new one")
+        self.folder = Path(ckpt_dir)
+        self.network = network
+        self.parts = {"optimizer": optimizer, "scheduler": scheduler}
+        if best is not None:
+            self.parts["best"] = best
+        self.sampler = sampler
+        self.recipe = recipe
+        self.seed = seed
+        self.every = every
+        self.keep = keep
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the trainer."""
+        engine.add_event_handler(Events.STARTED, self.resume)
+        engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
+        engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.every), self.save)
+
+    def start_epoch(self, engine: Engine) -> None:
+        """Set the sampler's epoch and torch's generators from (seed, epoch, process)."""
+        self.sampler.set_epoch(engine.state.epoch - 1)
+        key = np.random.SeedSequence(self.seed, spawn_key=(engine.state.epoch, idist.get_rank()))
+        torch.manual_seed(int(key.generate_state(1)[0]))
+
+    def checkpoints(self) -> list[tuple[int, Path]]:
+        """(epoch, path) of the checkpoints in the folder, oldest first."""
+        found = [(int(m[1]), path) for path in self.folder.glob("*.pt") if (m := _NAME.fullmatch(path.name))]
+        return sorted(found)
+
+    def resume(self, engine: Engine) -> None:
+        """Load the newest checkpoint, if there is one."""
+        found = self.checkpoints()
+        if not found:
+            logger.info("no checkpoint in %s: training starts from the beginning", self.folder)
+            return
+        epoch, path = found[-1]
+        content = self._read(path)
+        self._same_recipe(content["recipe"], path)
+        target = _unwrapped(self.network)
+        try:
+            target.load_state_dict(content["network"])
+            for name, part in self.parts.items():
+                part.load_state_dict(content[name])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise T3DError(
+                f"{path} is a checkpoint of another architecture ({str(error).splitlines()[0]} ..): use the settings "
+                "it was trained with, or another --ckpt_dir to start anew"
+            ) from error
+        if content.get("scaler") and getattr(engine, "scaler", None):
+            engine.scaler.load_state_dict(content["scaler"])
+        engine.state.epoch = epoch
+        engine.state.iteration = epoch * engine.state.epoch_length
+        if epoch >= engine.state.max_epochs:
+            logger.info("%s: training is complete; a larger --max_epochs goes on from here", path)
+        else:
+            logger.info("going on from %s (epoch %d of %d)", path, epoch, engine.state.max_epochs)
+
+    def save(self, engine: Engine) -> None:
+        """Write a checkpoint, then drop the oldest ones."""
+        if idist.get_rank() != 0:
+            return
+        scaler = getattr(engine, "scaler", None)
+        content = {
+            "network": _unwrapped(self.network).state_dict(),
+            **{name: part.state_dict() for name, part in self.parts.items()},
+            "scaler": scaler.state_dict() if scaler else None,
+            "epoch": engine.state.epoch,
+            "recipe": self.recipe,
+        }
+        path = self.folder / f"checkpoint_epoch={engine.state.epoch}.pt"
+        write_atomically({path: lambda file: torch.save(content, file)})
+        for _, old in self.checkpoints()[: -self.keep]:
+            old.unlink()
+
+    def _read(self, path: Path) -> dict:
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # noqa: BLE001 - torch raises many kinds for a damaged file
+            raise T3DError(
+                f"{path} cannot be read ({type(error).__name__}): delete it to go on from the checkpoint before it"
+            ) from error
+        if not isinstance(content, dict) or not {"network", "optimizer", "recipe"} <= content.keys():
+            raise T3DError(f"{path} is not a checkpoint of this training: move it, or use another --ckpt_dir")
+        return content
+
+    def _same_recipe(self, recorded: dict, path: Path) -> None:
+        changed = [
+            f"{key} {recorded.get(key)!r} there, {value!r} now"
+            for key, value in self.recipe.items()
+            if recorded.get(key) != value
+        ]
+        if changed:
+            raise T3DError(
+                f"{path} was trained with other settings: {'; '.join(changed)}. Use those to go on with it, or "
+                "another --ckpt_dir to start anew; nothing was changed"
+            )
+
+
+class BestModel:
+    """Keeps ``model_best.pt``: the weights with the highest value of one gauge so far.
+
+    Attach to the evaluator, after the gauges.
+    """
+
+    def __init__(self, *, ckpt_dir: str, network: nn.Module, gauge: str = "tic_accuracy") -> None:
+        self.path = Path(ckpt_dir) / "model_best.pt"
+        self.network = network
+        self.gauge = gauge
+        self.value: float | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the evaluator."""
+        engine.add_event_handler(Events.COMPLETED, self.compare)
+
+    def compare(self, engine: Engine) -> None:
+        """Save the network if the gauge is above every earlier value."""
+        value = engine.state.metrics[self.gauge]
+        if self.value is not None and value <= self.value:
+            return
+        self.value = value
+        if idist.get_rank() == 0:
+            save_network(_unwrapped(self.network), self.path)
+
+    def state_dict(self) -> dict:
+        """Return the best value so far."""
+        return {"gauge": self.gauge, "value": self.value}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restore the best value so far."""
+        self.value = state["value"]
+
+
+def _unwrapped(network: nn.Module) -> nn.Module:
+    return network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network

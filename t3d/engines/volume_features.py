@@ -1,0 +1,101 @@
+"""Features of whole volumes at full resolution, by sliding windows."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from monai.inferers import Inferer, SlidingWindowInferer
+from monai.utils import ensure_tuple_rep
+from torch import Tensor
+
+from t3d.errors import T3DError
+from t3d.networks.vision_encoder import STRIDE
+
+
+class VolumeFeatures(Inferer):
+    """Slides windows over a volume and returns its embedding, its pooled features and their map.
+
+    - ``embedding`` (1, D): unit vector, mean of the windows' projected embeddings, as ``forward`` takes the mean of
+      views;
+    - ``features`` (1, C): mean of the encoder's deepest tokens before the projection (what a linear probe reads);
+    - ``map`` (1, C, X/32, Y/32, Z/32): the deepest tokens, overlapping windows averaged;
+    - ``text_map`` (1, 1, X/32, Y/32, Z/32), when a text is given: see ``PretrainNetwork.text_map``.
+
+    Windows that show almost only air (below ``body_share`` of voxels above ``body_level``) count in the maps but
+    not in the pooled vectors, unless every window is air.
+
+    Args:
+        crop_size: window side in voxels, divisible by 32. Windows overlap by about half, at multiples of 32.
+        sw_batch_size: windows per pass through the network.
+        body_level: intensity (after scaling to [0, 1]) above which a voxel is body.
+        body_share: least share of body voxels in a window that counts.
+        text: {"report": (1, L) or (1, L, D), "report_mask": (1, L)} or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        crop_size: int | Sequence[int],
+        sw_batch_size: int = 4,
+        body_level: float = 0.2,
+        body_share: float = 0.05,
+        text: dict[str, Tensor] | None = None,
+    ) -> None:
+        super().__init__()
+        self.crop_size = ensure_tuple_rep(crop_size, 3)
+        if any(side % STRIDE for side in self.crop_size):
+            raise T3DError(f"crop_size {crop_size} is not divisible by {STRIDE}: use 32, 64, 96, 128 ..")
+        steps = [STRIDE * max(1, -(-side // (2 * STRIDE))) for side in self.crop_size]
+        self.slide = SlidingWindowInferer(
+            roi_size=self.crop_size,
+            sw_batch_size=sw_batch_size,
+            overlap=tuple(1 - step / side for step, side in zip(steps, self.crop_size, strict=True)),
+            mode="constant",
+        )
+        self.body_level = body_level
+        self.body_share = body_share
+        self.text = text
+
+    def __call__(self, inputs: Tensor, network, *args, **kwargs) -> dict[str, Tensor]:
+        """Return the features of one volume.
+
+        Args:
+            inputs: (1, C, X, Y, Z), every side divisible by 32 and at least the window's.
+            network: ``PretrainNetwork``.
+        """
+        sides = tuple(inputs.shape[2:])
+        if inputs.shape[0] != 1 or any(
+            side % STRIDE or side < window for side, window in zip(sides, self.crop_size, strict=True)
+        ):
+            raise T3DError(
+                f"volume of shape {tuple(inputs.shape)} must be (1, channel, X, Y, Z) with sides divisible by {STRIDE} "
+                f"and not below the window {self.crop_size}: pad it first (SpatialPadd, DivisiblePadd)"
+            )
+        pooled: list[Tensor] = []
+        embedded: list[Tensor] = []
+        body: list[Tensor] = []
+
+        def look(windows: Tensor) -> tuple[Tensor, ...]:
+            deepest = network.encode(windows.unsqueeze(1))[:, 0]
+            mean = deepest.flatten(2).mean(dim=2)
+            pooled.append(mean)
+            embedded.append(network.image_head(mean))
+            body.append((windows > self.body_level).flatten(1).float().mean(dim=1) >= self.body_share)
+            if self.text is None:
+                return (deepest,)
+            text = {key: value.expand(windows.shape[0], *value.shape[1:]) for key, value in self.text.items()}
+            return deepest, network.text_map(windows, **text)
+
+        maps = self.slide(inputs, look)
+        maps = maps if isinstance(maps, tuple) else (maps,)
+        counted = torch.cat(body)
+        if not counted.any():
+            counted = torch.ones_like(counted)
+        result = {
+            "embedding": F.normalize(torch.cat(embedded)[counted].mean(dim=0, keepdim=True), dim=1),
+            "features": torch.cat(pooled)[counted].mean(dim=0, keepdim=True),
+            "map": maps[0],
+        }
+        if self.text is not None:
+            result["text_map"] = maps[1]
+        return result

@@ -1,0 +1,34 @@
+"""The restoration decoder: from the deepest (text-informed) map back to the clean crop."""
+
+from monai.networks.blocks import Convolution, UpSample
+from torch import Tensor, nn
+
+
+class RestorationDecoder(nn.Module):
+    """Five doublings from (B, 16 f, X/32, Y/32, Z/32) to (B, channels, X, Y, Z), no skip connections.
+
+    As in Swin UNETR's pre-training head the decoder sees the deepest map alone: a skip from the corrupted crop
+    would let it copy what is uncorrupted past the text-informed encoder. Transposed convolutions and group norm
+    instead of interpolation and instance norm (ours), because a 32^3 crop has a single deepest token and
+    instance norm over one voxel erases it.
+    """
+
+    def __init__(self, *, feature_size: int, out_channels: int = 1) -> None:
+        super().__init__()
+        width = 16 * feature_size
+        stages: list[nn.Module] = []
+        for _ in range(5):
+            half = width // 2
+            stages += [
+                UpSample(3, width, half, scale_factor=2, mode="deconv"),
+                Convolution(
+                    3, half, half, act="LEAKYRELU", norm=("group", {"num_groups": 3}), adn_ordering="NA"
+                ),
+            ]
+            width = half
+        self.stages = nn.Sequential(*stages)
+        self.to_voxels = nn.Conv3d(width, out_channels, kernel_size=1)
+
+    def forward(self, deepest: Tensor) -> Tensor:
+        """Decode the deepest map; the output has no activation (targets lie in [0, 1])."""
+        return self.to_voxels(self.stages(deepest))

@@ -1,0 +1,38 @@
+"""The text-informed encoder: what a crop shows, read together with its report."""
+
+from torch import Tensor, nn
+
+
+class TextInformedEncoder(nn.Module):
+    """U(F, T): cross-attention with visual tokens as query and report tokens as key and value.
+
+    Residual and layer norm follow, so the output keeps one vector per visual token and stays a spatial map
+    (arXiv 2312.01529, text-informed tasks). Visual tokens do not see each other here, which is what lets many
+    crops be informed by one report in a single call.
+
+    Args:
+        width: channels C of a visual token.
+        text_width: channels D of a report token.
+        num_heads: attention heads; must divide ``width``.
+    """
+
+    def __init__(self, *, width: int, text_width: int, num_heads: int = 6) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(
+            width, num_heads, kdim=text_width, vdim=text_width, batch_first=True
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor, report: Tensor, report_mask: Tensor) -> Tensor:
+        """Inform visual tokens with the visible report tokens.
+
+        Args:
+            tokens: (B, N, C).
+            report: (B, L, D).
+            report_mask: (B, L) bool, True where a token may be read.
+
+        Returns:
+            (B, N, C).
+        """
+        read, _ = self.attention(tokens, report, report, key_padding_mask=~report_mask, need_weights=False)
+        return self.norm(tokens + read)

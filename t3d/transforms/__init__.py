@@ -1,0 +1,1 @@
+"""MONAI dictionary transforms: loading, report text, paired crops, corruption."""

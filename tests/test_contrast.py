@@ -1,0 +1,76 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from t3d.errors import T3DError
+from t3d.losses.contrast import TextInformedContrast, pair_similarities, top1_hits
+
+
+def unit(*shape, seed=0):
+    return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64), dim=-1)
+
+
+def plain_contrast(anchor, candidate, tau):
+    """The formula of the design, one term at a time."""
+    terms = []
+    volumes, views, _ = anchor.shape
+    for i in range(volumes):
+        for k in range(views):
+            for other in range(views):
+                if other == k:
+                    continue
+                own = candidate[i] if candidate.ndim == 4 else candidate
+                scores = [math.exp(float(anchor[i, k] @ own[j, other]) / tau) for j in range(own.shape[0])]
+                terms.append(-math.log(scores[i] / sum(scores)))
+    return sum(terms) / len(terms)
+
+
+@pytest.mark.parametrize("views", [2, 3])
+def test_equals_the_plain_formula_for_plain_candidates(views):
+    anchor, candidate = unit(5, views, 7), unit(5, views, 7, seed=1)
+    loss = TextInformedContrast(temperature=0.2)(anchor, candidate)
+    assert float(loss) == pytest.approx(plain_contrast(anchor, candidate, 0.2), rel=1e-9)
+
+
+def test_equals_the_plain_formula_for_candidates_of_each_anchor():
+    anchor, candidate = unit(4, 2, 7), unit(4, 4, 2, 7, seed=1)
+    loss = TextInformedContrast(temperature=0.2)(anchor, candidate)
+    assert float(loss) == pytest.approx(plain_contrast(anchor, candidate, 0.2), rel=1e-9)
+
+
+def test_golden_value_of_orthogonal_volumes():
+    eye = torch.eye(2, dtype=torch.float64).unsqueeze(1).expand(2, 2, 2)
+    loss = TextInformedContrast(temperature=0.5)(eye, eye)
+    assert float(loss) == pytest.approx(math.log(1 + math.exp(-2)), rel=1e-12)
+
+
+def test_a_view_is_never_its_own_candidate():
+    anchor = unit(3, 2, 7)
+    similarities = pair_similarities(anchor, anchor)
+    assert similarities.shape == (2, 3, 3)
+    assert torch.allclose(similarities[0], anchor[:, 0] @ anchor[:, 1].T)
+    assert torch.allclose(similarities[1], anchor[:, 1] @ anchor[:, 0].T)
+
+
+def test_one_volume_is_refused():
+    with pytest.raises(T3DError, match="batch_size to 2 or more"):
+        TextInformedContrast()(unit(1, 2, 7), unit(1, 2, 7))
+
+
+def test_temperature_must_be_positive():
+    with pytest.raises(T3DError, match="temperature 0"):
+        TextInformedContrast(temperature=0)
+
+
+def test_top1_counts_pairs_and_a_constant_embedding_scores_nothing():
+    candidate = torch.eye(4).unsqueeze(1).repeat(1, 2, 1)
+    assert top1_hits(candidate, candidate).tolist() == [1, 1, 1, 1]
+    anchor = candidate.clone()
+    anchor[0, 0], anchor[1, 0] = candidate[1, 0], candidate[0, 0]  # one view of cases 0 and 1 swapped
+    assert top1_hits(anchor, candidate).tolist() == [0.5, 0.5, 1, 1]
+    constant = torch.ones(4, 2, 4)
+    assert top1_hits(constant, constant).tolist() == [0, 0, 0, 0]
+    shared = candidate.unsqueeze(0).repeat(4, 1, 1, 1)
+    assert torch.equal(top1_hits(anchor, shared), top1_hits(anchor, candidate))

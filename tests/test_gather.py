@@ -1,0 +1,91 @@
+"""Two processes must train exactly as one process that holds the joined batch."""
+
+import os
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch.nn.parallel import DistributedDataParallel
+
+from t3d.losses.contrast import CANDIDATES
+from t3d.losses.pretrain import PretrainLoss
+from t3d.networks.pretrain import PretrainNetwork
+
+ROWS = 4
+
+
+class Words(torch.nn.Module):
+    """A text encoder with weights of its own, so that text gradients are compared too."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = torch.nn.Embedding(11, 8)
+
+    def forward(self, ids):
+        return self.words(ids)
+
+
+def build(candidates):
+    torch.manual_seed(3)
+    network = PretrainNetwork(
+        feature_size=12,
+        window_size=2,
+        depths=(1, 1, 1, 1),
+        text_width=8,
+        embedding_width=6,
+        candidates=candidates,
+        use_alignment=True,
+        text_encoder=Words(),
+    )
+    return network.double()
+
+
+def batch():
+    generator = torch.Generator().manual_seed(5)
+    image = torch.rand(ROWS, 2, 1, 32, 32, 32, generator=generator, dtype=torch.float64)
+    corrupted = torch.rand(ROWS, 2, 1, 32, 32, 32, generator=generator, dtype=torch.float64)
+    report = torch.randint(0, 11, (ROWS, 5), generator=generator)
+    mask = torch.ones(ROWS, 5, dtype=torch.bool)
+    mask[1, 3:] = False
+    return {"image": image, "corrupted": corrupted, "report": report, "report_mask": mask,
+            "report_id": torch.tensor([1, 2, 1, 3])}  # fmt: skip
+
+
+def gradients(network, part):
+    loss = PretrainLoss(alignment_weight=0.7)(network(part.pop("image"), **part))
+    loss.backward()
+    return loss.detach()
+
+
+def one_of_two(rank, port, candidates, folder):
+    torch.set_num_threads(1)
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    dist.init_process_group("gloo", rank=rank, world_size=2)
+    network = DistributedDataParallel(build(candidates))
+    part = {key: value[rank * ROWS // 2 : (rank + 1) * ROWS // 2] for key, value in batch().items()}
+    loss = gradients(network, part)
+    dist.all_reduce(loss)
+    if rank == 0:
+        found = {name: parameter.grad for name, parameter in network.module.named_parameters()}
+        torch.save({"loss": loss / 2, "gradients": found}, folder / "two.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("candidates", CANDIDATES)
+def test_gradient_of_two_processes_equals_that_of_one(candidates, tmp_path, free_port):
+    mp.spawn(one_of_two, (free_port, candidates, tmp_path), nprocs=2)
+    two = torch.load(tmp_path / "two.pt", weights_only=True)
+    network = build(candidates)
+    loss = gradients(network, batch())
+    assert float(two["loss"]) == pytest.approx(float(loss), rel=1e-9)
+    compared = 0
+    for name, parameter in network.named_parameters():
+        scale = parameter.grad.abs().max()
+        assert scale > 0, f"{name} gets no gradient: the comparison would say nothing"
+        difference = (two["gradients"][name] - parameter.grad).abs().max()
+        # A key bias moves no softmax: its gradient is rounding noise, which the floor lets pass.
+        assert difference <= 1e-5 * max(scale, 1e-9), f"{name}: {difference / scale:.2e}"
+        compared += 1
+    assert compared > 50
+    assert any("text_encoder" in name for name in two["gradients"])

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import torch
+
+from t3d.engines.gauges import another_report, bootstrap_mean, effective_rank, summarise
+from t3d.engines.verdict import verdict
+
+
+def test_effective_rank_of_known_spectra():
+    assert effective_rank(torch.tensor([[1.0, 2, 3]]) * torch.arange(5.0)[:, None]) == pytest.approx(1.0)
+    even = torch.cat([torch.eye(4), -torch.eye(4)])
+    assert effective_rank(even) == pytest.approx(4.0)
+    assert effective_rank(torch.ones(6, 3)) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_bootstrap_resamples_patients_not_cases():
+    values = np.array([0.0, 1.0] * 8)
+    mean, (low, high) = bootstrap_mean(values, np.arange(16))
+    assert mean == 0.5 and low < 0.4 and high > 0.6
+    paired, interval = bootstrap_mean(values, np.repeat(np.arange(8), 2))
+    assert paired == 0.5 and interval == [0.5, 0.5]
+    assert bootstrap_mean(np.array([np.nan, 2.0]), np.array([1, 2])) == (2.0, [2.0, 2.0])
+    assert bootstrap_mean(np.array([np.nan]), np.array([1])) == (None, None)
+
+
+def test_another_report_skips_equal_ones():
+    other, usable = another_report(torch.tensor([7, 7, 9]))
+    assert other.tolist() == [2, 2, 0] and usable.all()
+    _, usable = another_report(torch.tensor([7, 7]))
+    assert not usable.any()
+
+
+def values(hit, blind, gain=0.0, spread=None):
+    count = 64
+    generator = torch.Generator().manual_seed(0)
+    noise = 0.01 * torch.randn(count, generator=generator)
+    return {
+        "hit": torch.full((count,), hit) + noise,
+        "shortcut_hit": torch.full((count,), blind) + noise,
+        "error": 0.1 + noise.abs(),
+        "error_corrupted": 0.1 + noise.abs(),
+        "input_error": torch.full((count,), 0.3),
+        "volume": torch.randn(count, 8, generator=generator) if spread is None else spread,
+        "case": torch.arange(count),
+        "patient": torch.arange(count),
+        "contrast_gain": gain + noise,
+        "restoration_gain": noise,
+    }
+
+
+def test_a_healthy_run():
+    gauges = summarise(values(0.6, 1 / 16, gain=0.1), batch_size=16)
+    assert gauges["tic_accuracy"] == pytest.approx(0.6, abs=0.01)
+    assert gauges["cases"] == 64 and gauges["batch_size"] == 16 and gauges["tic_chance"] == 1 / 16
+    said = " ".join(verdict(gauges))
+    assert "The report is used" in said
+    assert not any(word in said for word in ("SHORTCUT", "COLLAPSED", "NOT", "UNUSED"))
+
+
+@pytest.mark.parametrize(
+    ("word", "measured"),
+    [
+        ("SHORTCUT", values(0.99, 0.9)),
+        ("COLLAPSED", values(0.6, 1 / 16, spread=torch.arange(64.0)[:, None] * torch.ones(1, 8))),
+        ("NOT LEARNT", values(1 / 16, 1 / 16)),
+        ("TEXT UNUSED", values(0.6, 1 / 16)),
+        ("NOT RESTORED", values(0.6, 1 / 16) | {"input_error": torch.full((64,), 0.05)}),
+    ],
+)
+def test_each_illness_is_said_in_words(word, measured):
+    assert any(sentence.startswith(word) for sentence in verdict(summarise(measured, batch_size=16)))
+
+
+def test_the_twin_has_no_text_gauges():
+    measured = values(0.6, 1 / 16)
+    del measured["contrast_gain"], measured["restoration_gain"]
+    gauges = summarise(measured, batch_size=16)
+    assert gauges["text_gain_contrast"] is None
+    assert not any("report" in sentence for sentence in verdict(gauges))
