@@ -44,9 +44,12 @@ def write_atomically(writers: Mapping[Path | str, Write]) -> None:
 def _said(target: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into a RuntimeError
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    except (OSError, RuntimeError) as error:
+        # torch's writer meets a full disk and raises a RuntimeError about positions on top of it
+        cause = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(cause, OSError):
+            raise
         raise T3DError(
-            f"could not save {target}: {reason}. The earlier file, if any, is untouched; "
+            f"could not save {target}: {cause.strerror or cause}. The earlier file, if any, is untouched; "
             "free some space or choose another folder and run again."
         ) from error

@@ -71,7 +71,8 @@ def clean_report(text: str) -> str:
         the cleaned text; "" if nothing but white space and punctuation was there.
     """
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n")
-    # "Cf" holds zero-width characters and soft hyphens, which sit inside words: they vanish, not become spaces.
+    # "Cf" holds zero-width characters and soft hyphens, which sit inside words: they vanish, not become
+    # spaces.
     text = "".join("" if unicodedata.category(c) == "Cf" else c for c in text)
     text = "".join(" " if c != "\n" and unicodedata.category(c) in ("Cc", "Zs") else c for c in text)
     text = re.sub(r": *,+(?=[\s\w(])", ": ", text)

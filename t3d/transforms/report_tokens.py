@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class ReportTokens(NamedTuple):
-    """Tokens of one report without padding (n,): ids int64, sentence int64 (-1 for special tokens), was it cut."""
+    """Tokens of one report, no padding: ids (n,) int64, sentence (n,) int64 or -1 if special, was it cut."""
 
     ids: Tensor
     sentence: Tensor
@@ -26,9 +26,10 @@ class ReportTokens(NamedTuple):
 class ReportTokenizer:
     """Clean a report, choose its sections and tokenise it sentence by sentence.
 
-    The live and the cached way of reading reports both go through here, so they agree by construction. A report
-    with more than ``max_tokens`` tokens is cut at the end of a sentence (within it only if the first sentence alone
-    is too long). The first cut is said as a warning, each at debug level by case id, and ``check`` counts them.
+    The live and the cached way of reading reports both go through here, so they agree by construction. A
+    report with more than ``max_tokens`` tokens is cut at the end of a sentence (within it only if the first
+    sentence alone is too long). ``cut_cases`` holds the ids of the cases that were cut so far in this
+    process; each is logged once at debug level, and ``check`` says how many of a list there are.
 
     Args:
         tokenizer: a Hugging Face tokenizer (``load_tokenizer``); it needs a padding token.
@@ -42,7 +43,7 @@ class ReportTokenizer:
     def __init__(self, tokenizer: Any, *, max_tokens: int = 256, sections: Sequence[str] = SECTIONS) -> None:
         if tokenizer.pad_token_id is None:
             raise T3DError(
-                f"tokenizer {tokenizer.name_or_path} has no padding token; choose a text encoder with one, such as BERT"
+                f"tokenizer {tokenizer.name_or_path} has no padding token; choose a text encoder like BERT"
             )
         self.tokenizer = tokenizer
         self.max_tokens = int(max_tokens)
@@ -51,9 +52,11 @@ class ReportTokenizer:
         self.cut_cases: set[str] = set()
         select_sections("", self.sections)  # raises for an unknown name now, not at the first report
         self._first, self._last = self._special_tokens()
-        limit = tokenizer.model_max_length  # a huge number where the tokenizer does not know its encoder's limit
-        if not len(self._first) + len(self._last) < self.max_tokens <= limit:
-            raise T3DError(f"max_tokens {max_tokens} is not possible; the text encoder reads at most {limit} tokens")
+        limit = tokenizer.model_max_length  # huge where the tokenizer does not know it
+        if self.max_tokens > limit:
+            raise T3DError(f"max_tokens {max_tokens} is above the encoder's limit: choose at most {limit}")
+        if self.max_tokens <= len(self._first) + len(self._last):
+            raise T3DError(f"max_tokens {max_tokens} leaves no room for a report; choose 64 or more")
 
     @property
     def identity(self) -> str:
@@ -63,7 +66,8 @@ class ReportTokenizer:
             rules = {"class": type(self.tokenizer).__name__, "vocabulary": self.tokenizer.get_vocab()}
         else:
             rules = json.loads(backend.to_str())
-            rules.pop("truncation", None), rules.pop("padding", None)  # set by calls, not part of the rules
+            for set_by_calls in ("truncation", "padding"):
+                rules.pop(set_by_calls, None)
         rules = [rules, self._first, self._last, self.max_tokens, self.sections]
         return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
 
@@ -105,8 +109,9 @@ class ReportTokenizer:
                 pieces = pieces[:room]
             ids += pieces
             numbers += [number] * len(pieces)
-        if cut:
-            self._say_cut(case_id)
+        if cut and case_id not in self.cut_cases:
+            self.cut_cases.add(case_id)
+            logger.debug("the report of case %s is cut at %d tokens", case_id, self.max_tokens)
         ids = [*self._first, *ids, *self._last]
         numbers = [-1] * len(self._first) + numbers + [-1] * len(self._last)
         return ReportTokens(torch.tensor(ids), torch.tensor(numbers), cut)
@@ -123,23 +128,23 @@ class ReportTokenizer:
         Raises:
             T3DError: a report is missing or empty.
         """
-        before, total = len(self.cut_cases), 0
-        for total, item in enumerate(items, 1):
-            self(item.get(key), item.get("case_id", "?"))
-        return self.say_summary(total, before)
+        cut = [self(item.get(key), item.get("case_id", "?")).cut for item in items]
+        return self.say_cut(sum(cut), len(cut))
 
-    def say_summary(self, total: int, before: int = 0) -> int:
-        """Log and return how many of ``total`` reports were cut since there were ``before`` of them."""
-        count = len(self.cut_cases) - before
+    def say_cut(self, count: int, total: int) -> int:
+        """Log that ``count`` of ``total`` reports were cut, and return ``count``."""
         if count:
             logger.warning(
-                "%d of %d reports are longer than max_tokens=%d and are cut at a sentence", count, total, self.max_tokens
+                "%d of %d reports are longer than max_tokens=%d; they are cut at a sentence",
+                count,
+                total,
+                self.max_tokens,
             )
         return count
 
-    def pad(self, values: Tensor, filling: float, *, dim: int = 0) -> Tensor:
+    def pad(self, values: Tensor, filling: float) -> Tensor:
         """Lengthen (n, ..) to (max_tokens, ..) with ``filling``."""
-        missing = self.max_tokens - values.shape[dim]
+        missing = self.max_tokens - len(values)
         return torch.cat([values, values.new_full((missing, *values.shape[1:]), filling)])
 
     def _pieces(self, text: str) -> list[int]:
@@ -149,13 +154,14 @@ class ReportTokenizer:
         """What the tokenizer puts before and after a text, found by comparing a word with and without it."""
         bare = self._pieces("report")
         framed = self.tokenizer("report")["input_ids"]
-        start = next(i for i in range(len(framed)) if framed[i : i + len(bare)] == bare)
+        start = next((i for i in range(len(framed)) if framed[i : i + len(bare)] == bare), None)
+        if start is None:
+            raise T3DError(
+                f"tokenizer {self.tokenizer.name_or_path} has unusual special tokens; choose another encoder"
+            )
         return framed[:start], framed[start + len(bare) :]
 
-    def _say_cut(self, case_id: str) -> None:
-        if case_id in self.cut_cases:
-            return
-        if not self.cut_cases:
-            logger.warning("reports longer than max_tokens=%d are cut at a sentence", self.max_tokens)
-        logger.debug("report of case %s is cut at %d tokens", case_id, self.max_tokens)
-        self.cut_cases.add(case_id)
+
+def report_number(sentences: Sequence[str]) -> int:
+    """A 64-bit number that is equal for equal cleaned reports; global alignment tells duplicates by it."""
+    return int.from_bytes(hashlib.sha256("\n".join(sentences).encode()).digest()[:8], "big", signed=True)

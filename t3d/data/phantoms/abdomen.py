@@ -35,8 +35,9 @@ def in_liver(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> n
     """Whether points lie in the liver: below the diaphragm, within the wall, above a slanting lower surface."""
     top = diaphragm(anatomy, x, y) - 3
     to_left = np.maximum(78 - x, 0)
-    lower = -anatomy.liver_length + 0.62 * to_left + 0.0022 * to_left**2 + 0.32 * np.maximum(-25 - y, 0)
-    lower = lower + 0.18 * np.maximum(y - 20, 0)
+    lower = -anatomy.liver_length + 0.5 * to_left + 0.0035 * to_left**2 + 0.003 * np.maximum(y - 10, 0) ** 2
+    # The right kidney and the bowel hollow the lower surface out from behind and from the middle.
+    lower = lower + 0.011 * np.maximum(-8 - y, 0) ** 2 * np.clip((105 - x) / 45, 0, 1) + 0.004 * np.maximum(x - 95, 0) ** 2
     left_end = -anatomy.liver_left + 0.55 * np.maximum(20 - y, 0) + 0.25 * np.maximum(-z - 30, 0)
     behind = y > np.where(x > 30, -82, -30 - 0.25 * (x - 30))
     return in_cavity(x, y, z, margin=4.0) & (z < top) & (z > lower) & (x > left_end) & behind
@@ -74,7 +75,7 @@ def _kidney(grid: Grid, anatomy: Anatomy, side: int, tissue: Tissue) -> None:
     box, inside = grid.ellipsoid(centre, radii, rotation)
     grid.paint(box, inside < 1, tissue, over=(Tissue.FAT, Tissue.MUSCLE))
     hilum = centre - rotation @ np.array([side * 0.62 * radii[0], -0.15 * radii[1], 0])
-    box, inside = grid.ellipsoid(hilum, radii * [0.62, 0.42, 0.44], rotation)
+    box, inside = grid.ellipsoid(hilum, radii * [0.55, 0.36, 0.42], rotation)
     grid.paint(box, inside < 1, Tissue.FAT, over=(tissue,))
 
 
@@ -96,10 +97,10 @@ def _bowel(grid: Grid, anatomy: Anatomy) -> None:
     colon = np.array(colon) + rng.normal(0, 5, (len(colon), 3))
     loops.append(smooth_path(colon, rng.uniform(14, 20, len(colon)), steps=80))
     gas.append(smooth_path(colon + [0, 3, 0], rng.uniform(3, 16, len(colon)), steps=80))
-    for _ in range(5):
-        start = rng.uniform((-70, -10, BOTTOM), (70, 45, -125))
+    for _ in range(8):
+        start = rng.uniform((-80, -15, BOTTOM), (55, 50, -85))
         knots = start + np.cumsum(rng.normal(0, [26, 12, 14], (7, 3)), axis=0)
-        knots = np.clip(knots, (-85, -22, BOTTOM - 20), (85, 58, -118))
+        knots = np.clip(knots, (-92, -26, BOTTOM - 20), (80, 62, -78))
         knots += rng.normal(0, 2, knots.shape)
         loops.append(smooth_path(knots, rng.uniform(9, 13), steps=70))
         if rng.uniform() < 0.5:

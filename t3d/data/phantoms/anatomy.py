@@ -48,8 +48,8 @@ class Anatomy:
 
     @property
     def heart_radii(self) -> np.ndarray:
-        """(3,) half axes of the heart, the long axis first."""
-        return self.heart_scale * np.array([66.0, 48.0, 45.0])
+        """(3,) half axes of the heart, the long axis first; a large heart is longer rather than thicker."""
+        return np.array([66.0, 48.0, 45.0]) * self.heart_scale ** np.array([1.0, 0.5, 0.5])
 
     @property
     def heart_rotation(self) -> np.ndarray:
@@ -85,7 +85,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         spleen_shift=rng.normal(0, [4, 6, 8]),
         kidney_length=rng.uniform(92, 122, 2),
         kidney_shift=rng.normal(0, [4, 3, 9], (2, 3)),
-        kyphosis=rng.uniform(0, 14),
+        kyphosis=rng.uniform(4, 18),
         scoliosis=rng.normal(0, 5),
         vertebra_phase=rng.uniform(0, 1),
         stomach=rng.uniform(0.7, 1.3),

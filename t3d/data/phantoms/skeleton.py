@@ -18,7 +18,8 @@ def spine_centre(anatomy: Anatomy, z: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def paint_skeleton(grid: Grid, anatomy: Anatomy) -> None:
-    """Paint every bone of the torso."""
+    """Paint every bone of the torso and the fat of the armpits."""
+    _armpits(grid)
     _shoulder_blades(grid)
     _ribs(grid, anatomy)
     _sternum(grid)
@@ -94,3 +95,12 @@ def _shoulder_blades(grid: Grid) -> None:
         rotation = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
         box, inside = grid.ellipsoid((side * 100, -84, 132), (46, 5.5, 66), rotation)
         grid.paint(box, inside < 1, Tissue.SHOULDER_BONE, over=(Tissue.MUSCLE, Tissue.FAT))
+
+
+def _armpits(grid: Grid) -> None:
+    """Fat between the chest wall and the muscles of shoulder and back."""
+    for side in (1, -1):
+        box, inside = grid.ellipsoid((side * 137, -8, 122), (17, 46, 60))
+        grid.paint(box, inside < 1, Tissue.FAT, over=(Tissue.MUSCLE,))
+        box, inside = grid.ellipsoid((side * 72, -91, 168), (44, 10, 34))
+        grid.paint(box, inside < 1, Tissue.FAT, over=(Tissue.MUSCLE,))

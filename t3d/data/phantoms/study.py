@@ -78,10 +78,20 @@ def with_disease(anatomy: Anatomy, lesions: tuple[Lesion, ...], *, cavity_width:
     """
     for lesion in lesions:
         if lesion.finding == "cardiomegaly":
-            scale = anatomy.heart_scale * lesion.size_mm / 100 * cavity_width / anatomy.heart_width
-            # A large heart grows to the left and stays behind the sternum.
-            shift = np.array([-9.0, -5.0, 5.0]) * (scale - anatomy.heart_scale) / 0.3
+            scale = _heart_scale(anatomy, lesion.size_mm / 100 * cavity_width)
+            # A large heart grows to the left and down, away from spine and bronchi.
+            shift = np.array([-9.0, 3.0, -7.0]) * (scale - anatomy.heart_scale) / 0.3
             anatomy = replace(anatomy, heart_scale=scale, heart_centre=anatomy.heart_centre + shift)
         elif lesion.finding == "splenomegaly":
             anatomy = replace(anatomy, spleen_length=lesion.size_mm / anatomy.frame[2])
     return anatomy
+
+
+def _heart_scale(anatomy: Anatomy, width: float) -> float:
+    """The scale at which the heart is `width` wide (bisection: the width grows with the scale)."""
+    low, high = 0.5, 3.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        wider = replace(anatomy, heart_scale=middle).heart_width > width
+        low, high = (low, middle) if wider else (middle, high)
+    return (low + high) / 2

@@ -18,7 +18,7 @@ def cavity_scale(z: np.ndarray) -> np.ndarray:
     """Relative width of the cavity at a height: a dome above, a slight waist below."""
     up = np.clip(z, 0, APEX) / APEX
     waist = 1 - 0.08 * np.clip(z / BOTTOM, 0, 1)
-    return np.maximum((1 - up**2.8), 1e-4) ** (1 / 2.2) * waist
+    return np.maximum((1 - up**2.3), 1e-4) ** (1 / 1.8) * waist
 
 
 def in_cavity(x: np.ndarray, y: np.ndarray, z: np.ndarray, *, margin: float = 0.0) -> np.ndarray:
@@ -39,7 +39,9 @@ def diaphragm(anatomy: Anatomy, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def mediastinum(y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Half-width of what lies between the lungs."""
     hila = 10 * np.exp(-(((z - 88) / 36) ** 2)) * np.exp(-(((y + 8) / 38) ** 2))
-    return 20 + hila - 13 * np.clip((y - 15) / 45, 0, 1) - 4 * np.clip((-50 - y) / 20, 0, 1)
+    apex = 9 * np.clip((z - 130) / 40, 0, 1)
+    front, back = np.clip((y - 5) / 50, 0, 1), np.clip((-45 - y) / 20, 0, 1)
+    return 15 + hila + apex - 9 * front + 3 * back
 
 
 def in_lung(anatomy: Anatomy, side: int, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -75,4 +77,4 @@ def skin_radii(anatomy: Anatomy, z: np.ndarray, *, fat: bool = True) -> tuple[np
 def in_body(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray, *, fat: bool = True) -> np.ndarray:
     """Whether points lie inside the skin (or, without fat, inside the muscle wall)."""
     width, depth, centre = skin_radii(anatomy, z, fat=fat)
-    return np.abs(x / width) ** 2.5 + np.abs((y - centre) / depth) ** 2.5 < 1
+    return np.abs(x / width) ** 2.35 + np.abs((y - centre) / depth) ** 2.35 < 1

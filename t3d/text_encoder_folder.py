@@ -1,0 +1,146 @@
+"""Where a text encoder's files are: a local folder, the Hugging Face cache, or the hub."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
+
+from t3d.errors import T3DError
+
+DEFAULT_TEXT_ENCODER = "StanfordAIMI/RadBERT"
+# The head of its main branch since 19 November 2022, so the pinned files and main are the same today.
+DEFAULT_REVISION = "c8f97547ff6dd96debf4e50022d9679219e6987b"
+
+# Each part of an encoder and the files of which one set must be there; the preferred set comes first.
+_PARTS = {
+    "config": [["config.json"]],
+    "weights": [
+        ["model.safetensors"],
+        ["model.safetensors.index.json"],
+        ["pytorch_model.bin"],
+        ["pytorch_model.bin.index.json"],
+    ],
+    "tokenizer": [
+        ["tokenizer.json"],
+        ["vocab.txt"],
+        ["vocab.json", "merges.txt"],
+        ["sentencepiece.bpe.model"],
+        ["spiece.model"],
+        ["tokenizer.model"],
+    ],
+}
+_TOKENIZER_EXTRAS = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
+_HUB_SECONDS = 10.0
+# httpx or requests underneath, by the hub client's version: their errors and OSError are the bases of the hub's own.
+_HUB_FAULTS = (OSError, ValueError, *HfHubHTTPError.__bases__)
+
+
+def find_text_encoder(
+    name: str, *, revision: str | None = None, parts: Sequence[str] = ("config", "weights", "tokenizer")
+) -> Path:
+    """Find the folder with a text encoder's files, downloading them only if they are nowhere on this machine.
+
+    Args:
+        name: a local folder, or a hub name "owner/model".
+        revision: commit, tag or branch of a hub name; None is the pinned commit for the default encoder, else
+            "main". A local folder has none.
+        parts: which of ``config``, ``weights`` and ``tokenizer`` must be there.
+
+    Returns:
+        the folder. For a hub name it is the cache's snapshot, named by its commit.
+
+    Raises:
+        T3DError: files are missing, or the hub does not have them or is not reached; says what to put where.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        lacking = _lacking(os.listdir(folder), parts)
+        if lacking:
+            raise T3DError(
+                f"text encoder folder {name} lacks {' and '.join(lacking)}; copy the missing files there, or save "
+                "them with save_pretrained"
+            )
+        return folder
+    if str(name).count("/") != 1 or str(name).startswith((".", "/", "~")):
+        raise T3DError(
+            f"text encoder folder {name} does not exist; give a folder that holds config.json, the weights and the "
+            "tokenizer, or a Hugging Face name such as " + DEFAULT_TEXT_ENCODER
+        )
+    return _from_hub(name, revision or default_revision(name), parts)
+
+
+def default_revision(name: str) -> str:
+    """The pinned commit of the default text encoder; "main" for others, which the user had better pin."""
+    return DEFAULT_REVISION if name == DEFAULT_TEXT_ENCODER else "main"
+
+
+def folder_identity(name: str, folder: Path) -> str:
+    """What tells one text encoder from another: hub name and commit, or a sha256 over a local folder's files."""
+    if not Path(name).expanduser().is_dir():
+        return f"{name}@{folder.name}"
+    digest = hashlib.sha256()
+    for file in sorted(_present(os.listdir(folder), ("config", "weights", "tokenizer"))):
+        digest.update(f"{file}\0{_sha256(folder / file)}\0".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _from_hub(name: str, revision: str, parts: Sequence[str]) -> Path:
+    try:  # the cache first: a machine without network must not wait for time-outs
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
+        if not _lacking(os.listdir(folder), parts):
+            return folder
+    except _HUB_FAULTS:
+        folder = None
+    try:
+        # One quick question before the download, which would retry for half a minute without network.
+        info = HfApi().model_info(name, revision=revision, timeout=_HUB_SECONDS)
+        files = [file.rfilename for file in info.siblings]
+        lacking = _lacking(files, parts)
+        if lacking:
+            raise T3DError(
+                f"text encoder {name} at {revision} has no {' and no '.join(lacking)}; choose another"
+            )
+        wanted = _present(files, ("config", "weights", "tokenizer"))
+        return Path(snapshot_download(name, revision=info.sha, allow_patterns=wanted))
+    except T3DError:
+        raise
+    except _HUB_FAULTS as error:
+        raise T3DError(
+            f"text encoder {name} is not on this machine and could not be fetched ({type(error).__name__}). Where "
+            f"there is internet run `huggingface-cli download {name} --revision {revision} --local-dir DIR`, copy "
+            "DIR (config.json, model.safetensors or pytorch_model.bin, vocab.txt or tokenizer.json) here and give "
+            "--text_encoder DIR."
+        ) from error
+
+
+def _lacking(files: Sequence[str], parts: Sequence[str]) -> list[str]:
+    """For each part without a complete set of files, its name and the files that would do."""
+    return [
+        f"{part} ({' or '.join(' + '.join(s) for s in _PARTS[part])})"
+        for part in parts
+        if not _set(files, part)
+    ]
+
+
+def _set(files: Sequence[str], part: str) -> list[str]:
+    return next((s for s in _PARTS[part] if set(s) <= set(files)), [])
+
+
+def _present(files: Sequence[str], parts: Sequence[str]) -> list[str]:
+    """The files of the preferred set of each part, with the shards of an index and the tokenizer's extras."""
+    found = [file for part in parts for file in _set(files, part)]
+    for index in [file for file in found if file.endswith(".index.json")]:
+        ending = ".safetensors" if index.startswith("model") else ".bin"
+        found += [file for file in files if file.endswith(ending) and "-of-" in file]
+    return found + [file for file in _TOKENIZER_EXTRAS if file in files]
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return digest.hexdigest()
