@@ -34,7 +34,7 @@ _PARTS = {
 }
 _TOKENIZER_EXTRAS = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
 _HUB_SECONDS = 10.0
-# httpx or requests underneath, by the hub client's version: their errors and OSError are the bases of the hub's own.
+# The hub client stands on httpx or on requests, by its version; their errors are the bases of its own.
 _HUB_FAULTS = (OSError, ValueError, *HfHubHTTPError.__bases__)
 
 
@@ -60,14 +60,14 @@ def find_text_encoder(
         lacking = _lacking(os.listdir(folder), parts)
         if lacking:
             raise T3DError(
-                f"text encoder folder {name} lacks {' and '.join(lacking)}; copy the missing files there, or save "
-                "them with save_pretrained"
+                f"text encoder folder {name} lacks {' and '.join(lacking)}; copy the missing files there, or "
+                "save them with save_pretrained"
             )
         return folder
     if str(name).count("/") != 1 or str(name).startswith((".", "/", "~")):
         raise T3DError(
-            f"text encoder folder {name} does not exist; give a folder that holds config.json, the weights and the "
-            "tokenizer, or a Hugging Face name such as " + DEFAULT_TEXT_ENCODER
+            f"text encoder folder {name} does not exist; give a folder that holds config.json, weights and "
+            f"tokenizer, or a Hugging Face name such as {DEFAULT_TEXT_ENCODER}"
         )
     return _from_hub(name, revision or default_revision(name), parts)
 
@@ -78,7 +78,7 @@ def default_revision(name: str) -> str:
 
 
 def folder_identity(name: str, folder: Path) -> str:
-    """What tells one text encoder from another: hub name and commit, or a sha256 over a local folder's files."""
+    """What tells encoders apart: the hub's name and commit, or a sha256 over a local folder's files."""
     if not Path(name).expanduser().is_dir():
         return f"{name}@{folder.name}"
     digest = hashlib.sha256()
@@ -109,10 +109,10 @@ def _from_hub(name: str, revision: str, parts: Sequence[str]) -> Path:
         raise
     except _HUB_FAULTS as error:
         raise T3DError(
-            f"text encoder {name} is not on this machine and could not be fetched ({type(error).__name__}). Where "
-            f"there is internet run `huggingface-cli download {name} --revision {revision} --local-dir DIR`, copy "
-            "DIR (config.json, model.safetensors or pytorch_model.bin, vocab.txt or tokenizer.json) here and give "
-            "--text_encoder DIR."
+            f"text encoder {name} is not on this machine and the hub fails ({type(error).__name__}). "
+            f"Where there is internet run `hf download {name} --revision {revision} --local-dir DIR` (older "
+            "versions: `huggingface-cli download ..`), copy DIR (config.json, model.safetensors or "
+            "pytorch_model.bin, tokenizer.json or vocab.txt) here and give --text_encoder DIR."
         ) from error
 
 

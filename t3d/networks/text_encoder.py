@@ -1,25 +1,39 @@
 """A Hugging Face text encoder, frozen or with its last layers trained."""
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
 from t3d.errors import T3DError
+from t3d.quiet_transformers import quiet_transformers
 from t3d.text_encoder_folder import DEFAULT_TEXT_ENCODER, find_text_encoder, folder_identity
+
+# Missing and unreadable files, unknown architectures, damaged weights; older transformers pass the last two
+# through.
+_LOADING_FAULTS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    ImportError,
+    EOFError,
+    UnpicklingError,
+    SafetensorError,
+)
 
 
 class TextEncoder(nn.Module):
     """T: token ids (B, L) to token features (B, L, D), without a pooler.
 
-    Frozen by default: always in eval mode, no gradients, and in float32 even under autocast, so that its features
-    are those of the cache. With ``trained_layers`` = n the last n transformer layers learn and the rest stays
-    frozen, with its dropout off; cached features are then of no use.
+    Frozen by default: always in eval mode, no gradients, and in float32 even under autocast, so that its
+    features are those of the cache. With ``trained_layers`` = n the last n transformer layers learn and the
+    rest stays frozen, with its dropout off; cached features are then of no use.
 
     Args:
         name: a folder or a Hugging Face name; default StanfordAIMI/RadBERT, uncased BERT-base, D = 768.
@@ -30,7 +44,8 @@ class TextEncoder(nn.Module):
         width: D. max_tokens: the longest L. identity: hub name and commit, or a checksum of the local files.
 
     Raises:
-        T3DError: the files are not found or incomplete, the encoder needs remote code or has no padding token, or
+        T3DError: the files are not found or incomplete, the encoder needs remote code or has no padding
+        token, or
             has fewer layers than ``trained_layers``.
     """
 
@@ -112,11 +127,11 @@ def load_tokenizer(name: str = DEFAULT_TEXT_ENCODER, *, revision: str | None = N
 def _load(auto: Any, name: str, folder: Path, **options: Any) -> Any:
     """``from_pretrained`` from a folder, never with remote code, its errors in the user's words."""
     try:
-        with _quiet():
+        with quiet_transformers():
             return auto.from_pretrained(
                 str(folder), trust_remote_code=False, local_files_only=True, **options
             )
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+    except _LOADING_FAULTS as error:
         if "trust_remote_code" in str(error):
             raise T3DError(
                 f"text encoder {name} needs code from its repository, which t3d never runs; choose one that "
@@ -124,7 +139,7 @@ def _load(auto: Any, name: str, folder: Path, **options: Any) -> Any:
             ) from error
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise T3DError(
-            f"text encoder {name} could not be loaded: {reason} Check the files of its folder, or choose another."
+            f"text encoder {name} could not be loaded: {reason.rstrip('.')}. Check its files."
         ) from error
 
 
@@ -133,8 +148,8 @@ def _load_model(name: str, folder: Path, config: Any) -> nn.Module:
     lacking = sorted(key for key in found["missing_keys"] if not key.startswith("pooler."))
     if lacking:
         raise T3DError(
-            f"the weights of text encoder {name} lack {len(lacking)} tensors, such as {lacking[0]}; copy its weights "
-            "again, or choose a folder whose config.json belongs to them"
+            f"the weights of text encoder {name} lack {len(lacking)} tensors, such as {lacking[0]}; copy "
+            "them again, or choose a folder whose config.json belongs to them"
         )
     if hasattr(model, "pooler"):
         model.pooler = None
@@ -152,21 +167,7 @@ def _layers(model: nn.Module, config: Any) -> nn.ModuleList:
 
 
 def _max_tokens(config: Any) -> int:
-    """How many tokens the encoder reads. RoBERTa's positions start behind the padding id, so it reads fewer."""
+    """How many tokens the encoder reads; RoBERTa's positions start behind the padding id, so fewer."""
     positions = getattr(config, "max_position_embeddings", None) or 1 << 20
     roberta = ("roberta", "xlm-roberta", "camembert", "longformer", "mpnet")
     return positions - config.pad_token_id - 1 if config.model_type in roberta else positions
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and no notes on unused weights: what matters is checked and said by us."""
-    level, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        if bar:
-            transformers_logging.enable_progress_bar()

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 from t3d.data.phantoms.anatomy import Anatomy
 from t3d.data.phantoms.grid import Grid
 from t3d.data.phantoms.tissues import Tissue
-from t3d.data.phantoms.torso import BOTTOM, HALF_DEPTH, HALF_WIDTH, diaphragm, in_cavity
+from t3d.data.phantoms.torso import BACK_DEPTH, BOTTOM, HALF_DEPTH, HALF_WIDTH, diaphragm, in_cavity
 from t3d.data.phantoms.tubes import smooth_path, tube_mask
 
 EVERYWHERE = (slice(None),) * 3
@@ -20,24 +20,32 @@ def kidney_pose(anatomy: Anatomy, side: int) -> tuple[np.ndarray, np.ndarray, np
     half = anatomy.kidney_length[place] / 2
     # Upper poles lean to the spine and backwards, as the psoas makes them.
     rotation = Rotation.from_euler("yx", [side * 14, -10], degrees=True).as_matrix()
-    return centre, np.array([27.0, 24.0, half]) * (half / 54) ** np.array([0.6, 0.6, 0.4]) * [1, 1, (half / 54) ** -0.4], rotation
+    return (
+        centre,
+        np.array([27.0, 24.0, half]) * (half / 54) ** np.array([0.6, 0.6, 0.4]) * [1, 1, (half / 54) ** -0.4],
+        rotation,
+    )
 
 
 def spleen_pose(anatomy: Anatomy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centre, half axes and rotation of the spleen."""
     half = anatomy.spleen_length / 2
-    centre = np.array([-94.0, -44.0, -48.0 - 0.4 * (half - 50)]) + anatomy.spleen_shift
+    centre = np.array([-92.0, -38.0, -82.0 - 0.3 * (half - 50)]) + anatomy.spleen_shift
     rotation = Rotation.from_euler("xz", [-22, 28], degrees=True).as_matrix()
     return centre, np.array([25.0, 41.0, half]) * [(half / 50) ** 0.6, (half / 50) ** 0.6, 1], rotation
 
 
 def in_liver(anatomy: Anatomy, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Whether points lie in the liver: below the diaphragm, within the wall, above a slanting lower surface."""
+    """Whether points lie in the liver: under the diaphragm, above a slanting lower surface."""
     top = diaphragm(anatomy, x, y) - 3
     to_left = np.maximum(78 - x, 0)
     lower = -anatomy.liver_length + 0.5 * to_left + 0.0035 * to_left**2 + 0.003 * np.maximum(y - 10, 0) ** 2
     # The right kidney and the bowel hollow the lower surface out from behind and from the middle.
-    lower = lower + 0.011 * np.maximum(-8 - y, 0) ** 2 * np.clip((105 - x) / 45, 0, 1) + 0.004 * np.maximum(x - 95, 0) ** 2
+    lower = (
+        lower
+        + 0.011 * np.maximum(-8 - y, 0) ** 2 * np.clip((105 - x) / 45, 0.4, 1)
+        + 0.004 * np.maximum(x - 95, 0) ** 2
+    )
     left_end = -anatomy.liver_left + 0.55 * np.maximum(20 - y, 0) + 0.25 * np.maximum(-z - 30, 0)
     behind = y > np.where(x > 30, -82, -30 - 0.25 * (x - 30))
     return in_cavity(x, y, z, margin=4.0) & (z < top) & (z > lower) & (x > left_end) & behind
@@ -48,14 +56,23 @@ def paint_abdomen(grid: Grid, anatomy: Anatomy) -> None:
     _bowel(grid, anatomy)
     _stomach(grid, anatomy)
     _muscles(grid)
-    box = grid.box((-115, -HALF_DEPTH, -190), (HALF_WIDTH, HALF_DEPTH, 20))
-    grid.paint(box, in_liver(anatomy, *grid.axes(box)), Tissue.LIVER, over=(*INSIDES, Tissue.STOMACH, Tissue.STOMACH_GAS))
-    box, inside = grid.ellipsoid((52, 28, -anatomy.liver_length * 0.62), (13, 17, 26))
+    box = grid.box((-115, -BACK_DEPTH, -190), (HALF_WIDTH, HALF_DEPTH, 20))
+    grid.paint(
+        box,
+        in_liver(anatomy, *grid.axes(box)),
+        Tissue.LIVER,
+        over=(*INSIDES, Tissue.STOMACH, Tissue.STOMACH_GAS),
+    )
+    box, inside = grid.ellipsoid((54, 34, -anatomy.liver_length + 12), (13, 17, 24))
     grid.paint(box, inside < 1, Tissue.GALLBLADDER, over=(*INSIDES, Tissue.LIVER))
     centre, radii, rotation = spleen_pose(anatomy)
-    _inside_wall(grid, centre, radii + 4, rotation, Tissue.FAT, (*INSIDES, Tissue.STOMACH, Tissue.STOMACH_GAS), anatomy)
+    _inside_wall(
+        grid, centre, radii + 4, rotation, Tissue.FAT, (*INSIDES, Tissue.STOMACH, Tissue.STOMACH_GAS), anatomy
+    )
     _inside_wall(grid, centre, radii, rotation, Tissue.SPLEEN, INSIDES, anatomy)
-    gland = smooth_path([(42, 8, -98), (22, 4, -90), (-10, 6, -80), (-45, -18, -70), (-72, -34, -62)], [13, 11, 9, 9, 6])
+    gland = smooth_path(
+        [(42, 8, -98), (22, 4, -90), (-10, 6, -80), (-45, -18, -70), (-72, -34, -62)], [13, 11, 9, 9, 6]
+    )
     grid.paint(EVERYWHERE, tube_mask(grid, gland), Tissue.PANCREAS, over=INSIDES)
     for side, tissue in ((1, Tissue.KIDNEY_RIGHT), (-1, Tissue.KIDNEY_LEFT)):
         _kidney(grid, anatomy, side, tissue)
@@ -64,7 +81,9 @@ def paint_abdomen(grid: Grid, anatomy: Anatomy) -> None:
 def _inside_wall(grid, centre, radii, rotation, tissue, over, anatomy) -> None:
     box, inside = grid.ellipsoid(centre, radii, rotation)
     x, y, z = grid.axes(box)
-    grid.paint(box, (inside < 1) & in_cavity(x, y, z, margin=4.0) & (z < diaphragm(anatomy, x, y) - 3), tissue, over)
+    grid.paint(
+        box, (inside < 1) & in_cavity(x, y, z, margin=4.0) & (z < diaphragm(anatomy, x, y) - 3), tissue, over
+    )
 
 
 def _kidney(grid: Grid, anatomy: Anatomy, side: int, tissue: Tissue) -> None:
@@ -81,7 +100,7 @@ def _kidney(grid: Grid, anatomy: Anatomy, side: int, tissue: Tissue) -> None:
 
 def _stomach(grid: Grid, anatomy: Anatomy) -> None:
     centre = np.array([-58.0, 14.0, -48.0])
-    radii = np.array([38.0, 40.0, 40.0]) * anatomy.stomach ** 0.6
+    radii = np.array([38.0, 40.0, 40.0]) * anatomy.stomach**0.6
     box, inside = grid.ellipsoid(centre, radii)
     x, y, z = grid.axes(box)
     below = in_cavity(x, y, z, margin=5.0) & (z < diaphragm(anatomy, x, y) - 4)
@@ -93,7 +112,15 @@ def _stomach(grid: Grid, anatomy: Anatomy) -> None:
 def _bowel(grid: Grid, anatomy: Anatomy) -> None:
     rng = np.random.default_rng([anatomy.shape_seed, 7])
     loops, gas = [], []
-    colon = [(108, 0, BOTTOM - 10), (104, 10, -128), (60, 50, -122), (0, 58, -132), (-60, 48, -112), (-100, 10, -92), (-108, -8, BOTTOM - 10)]
+    colon = [
+        (108, 0, BOTTOM - 10),
+        (104, 10, -128),
+        (60, 50, -122),
+        (0, 58, -132),
+        (-60, 48, -112),
+        (-100, 10, -92),
+        (-108, -8, BOTTOM - 10),
+    ]
     colon = np.array(colon) + rng.normal(0, 5, (len(colon), 3))
     loops.append(smooth_path(colon, rng.uniform(14, 20, len(colon)), steps=80))
     gas.append(smooth_path(colon + [0, 3, 0], rng.uniform(3, 16, len(colon)), steps=80))
@@ -112,7 +139,9 @@ def _bowel(grid: Grid, anatomy: Anatomy) -> None:
 def _muscles(grid: Grid) -> None:
     """Psoas on both sides of the lumbar spine."""
     paths = [
-        smooth_path([(s * 27, -66, -60), (s * 34, -64, -110), (s * 42, -58, BOTTOM - 30)], [6, 14, 20], steps=30)
+        smooth_path(
+            [(s * 27, -66, -60), (s * 34, -64, -110), (s * 42, -58, BOTTOM - 30)], [6, 14, 20], steps=30
+        )
         for s in (1, -1)
     ]
     grid.paint(EVERYWHERE, tube_mask(grid, *paths), Tissue.MUSCLE, over=INSIDES)

@@ -7,7 +7,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Everything that is drawn once per patient. Lengths in reference mm unless the name says `_mm` (patient's mm).
+    """Everything that is drawn once per patient.
+
+    Lengths are in reference mm, or in the patient's mm where the name ends in `_mm`.
 
     Attributes:
         frame: (3,) stretch of the reference torso in x, y, z.
@@ -49,7 +51,7 @@ class Anatomy:
     @property
     def heart_radii(self) -> np.ndarray:
         """(3,) half axes of the heart, the long axis first; a large heart is longer rather than thicker."""
-        return np.array([66.0, 48.0, 45.0]) * self.heart_scale ** np.array([1.0, 0.5, 0.5])
+        return np.array([66.0, 48.0, 45.0]) * self.heart_scale ** np.array([1.0, 0.4, 0.4])
 
     @property
     def heart_rotation(self) -> np.ndarray:
@@ -66,15 +68,15 @@ class Anatomy:
 
 
 def draw_anatomy(rng: np.random.Generator) -> Anatomy:
-    """A patient without disease. Ranges are ours, within normal adult ranges of the organ sizes named in reports."""
+    """A patient without disease; the ranges are ours, within the normal adult ranges of the organ sizes."""
     size = rng.normal(0, 0.045)
     frame = np.array([1.0, 1.0, 1.0]) + size + rng.normal(0, [0.04, 0.06, 0.035])
     return Anatomy(
         frame=np.clip(frame, [0.86, 0.84, 0.88], [1.15, 1.18, 1.12]),
         fat_mm=float(np.clip(rng.gamma(2.6, 8.0), 5, 55)),
-        dome_curve=rng.uniform(48, 74),
+        dome_curve=rng.uniform(40, 64),
         left_dome_drop=rng.uniform(4, 24),
-        heart_scale=rng.uniform(0.90, 1.10),
+        heart_scale=rng.uniform(0.88, 1.05),
         heart_centre=np.array([-28.0, 18.0, 40.0]) + rng.normal(0, [6, 4, 5]),
         heart_axis=np.array([-0.75, 0.45, -0.45]) + rng.normal(0, 0.09, 3),
         aorta_mm=np.array([31.0, 25.0, 20.0]) * rng.uniform(0.86, 1.14),
@@ -85,7 +87,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         spleen_shift=rng.normal(0, [4, 6, 8]),
         kidney_length=rng.uniform(92, 122, 2),
         kidney_shift=rng.normal(0, [4, 3, 9], (2, 3)),
-        kyphosis=rng.uniform(4, 18),
+        kyphosis=rng.uniform(4, 14),
         scoliosis=rng.normal(0, 5),
         vertebra_phase=rng.uniform(0, 1),
         stomach=rng.uniform(0.7, 1.3),

@@ -5,7 +5,7 @@ import numpy as np
 from t3d.data.phantoms.anatomy import Anatomy
 from t3d.data.phantoms.grid import Grid
 from t3d.data.phantoms.tissues import Tissue
-from t3d.data.phantoms.torso import APEX, BOTTOM, HALF_DEPTH, HALF_WIDTH, in_cavity, in_lung
+from t3d.data.phantoms.torso import APEX, BACK_DEPTH, BOTTOM, HALF_DEPTH, HALF_WIDTH, in_cavity, in_lung
 from t3d.data.phantoms.tubes import filled_share, smooth_path, tube_mask
 from t3d.data.phantoms.vessel_tree import grow_tree
 
@@ -30,10 +30,28 @@ def aorta_path(anatomy: Anatomy, *, widen: tuple[str, float] | None = None):
         (-28, -52, 20), (-20, -48, -30), (-11, -44, -90), (-7, -43, -140), (-6, -43, BOTTOM - 40),
     ]  # fmt: skip
     rising, falling, lower = anatomy.aorta_mm / 2
-    radii = np.array([rising, rising, rising * 0.95, rising * 0.9, falling, falling, falling, falling, lower, lower, lower * 0.95])
+    radii = np.array(
+        [
+            rising,
+            rising,
+            rising * 0.95,
+            rising * 0.9,
+            falling,
+            falling,
+            falling,
+            falling,
+            lower,
+            lower,
+            lower * 0.95,
+        ]
+    )
     if widen is not None:
         part, diameter = widen
         middle, neighbours = {"ascending": (1, (0, 2)), "descending": (6, ()), "abdominal": (8, ())}[part]
+        # Below the arch the wall at the spine stays where it is: the sac grows forwards and to the left.
+        if part != "ascending":
+            grown = (diameter / 2 - radii[middle]) / anatomy.frame[:2]
+            knots[middle] = (knots[middle][0] - 0.5 * grown[0], knots[middle][1] + grown[1], knots[middle][2])
         radii[middle] = diameter / 2
         for knot in neighbours:
             radii[knot] = (radii[knot] + diameter / 2) / 2
@@ -43,7 +61,7 @@ def aorta_path(anatomy: Anatomy, *, widen: tuple[str, float] | None = None):
 def lung_tips(anatomy: Anatomy, side: int, count: int) -> np.ndarray:
     """(count, 3) reference points spread through a lung."""
     rng = np.random.default_rng([anatomy.shape_seed, 1 + side])
-    low = (5 if side == 1 else -HALF_WIDTH, -HALF_DEPTH, -70)
+    low = (5 if side == 1 else -HALF_WIDTH, -BACK_DEPTH, -70)
     high = (HALF_WIDTH if side == 1 else -5, HALF_DEPTH, APEX)
     points = rng.uniform(low, high, (count * 6, 3))
     inside = in_lung(anatomy, side, *points.T)
@@ -56,10 +74,10 @@ def paint_chest(grid: Grid, anatomy: Anatomy, *, aneurysm: tuple[str, float] | N
     Returns:
         Share of every lung voxel that is vessel, (X, Y, Z) float32 in [0, 1].
     """
-    box = grid.box((-HALF_WIDTH, -HALF_DEPTH, -110), (HALF_WIDTH, HALF_DEPTH, APEX))
+    box = grid.box((-HALF_WIDTH, -BACK_DEPTH, -110), (HALF_WIDTH, HALF_DEPTH, APEX))
     for side, tissue in SIDES:
         grid.paint(box, in_lung(anatomy, side, *grid.axes(box)), tissue)
-    _mediastinum(grid)
+    _mediastinum(grid, anatomy)
     paint_heart(grid, anatomy)
     grid.paint(EVERYWHERE, tube_mask(grid, aorta_path(anatomy, widen=aneurysm)), Tissue.AORTA)
     _airways(grid, anatomy)
@@ -85,11 +103,17 @@ def paint_heart(grid: Grid, anatomy: Anatomy) -> None:
     grid.paint(box, x < 1, Tissue.MYOCARDIUM, over=(Tissue.HEART,))
 
 
-def _mediastinum(grid: Grid) -> None:
-    """Vena cava, pulmonary arteries, oesophagus and azygos: soft tissue in the mediastinal fat."""
+def _mediastinum(grid: Grid, anatomy: Anatomy) -> None:
+    """Venae cavae, branches of the arch, pulmonary vessels and oesophagus in the mediastinal fat."""
+    top = anatomy.arch_height
     veins = [
-        smooth_path([(26, 8, 175), (25, 6, 120), (24, 8, 70), (18, 6, 40)], 9.5),
-        smooth_path([(18, 4, 20), (20, -20, -10), (20, -38, -60), (18, -40, -120), (17, -40, BOTTOM - 30)], 10.5),
+        smooth_path([(4, 0, top), (11, -8, 165), (20, -10, 220)], 6.5),
+        smooth_path([(-6, -12, top), (-9, -16, 165), (-14, -14, 220)], 4.5),
+        smooth_path([(-15, -24, top), (-19, -28, 165), (-28, -24, 220)], 5.5),
+        smooth_path([(24, 2, 215), (19, 6, 160), (18, 6, 120), (20, 8, 70), (18, 6, 40)], 9.0),
+        smooth_path(
+            [(18, 4, 20), (20, -20, -10), (20, -38, -60), (18, -40, -120), (17, -40, BOTTOM - 30)], 10.5
+        ),
         smooth_path([(-16, 32, 62), (-16, 16, 92), (-28, -8, 102), (-44, -20, 98)], [14, 14, 11, 8]),
         smooth_path([(-16, 14, 92), (10, -6, 92), (34, -12, 90), (48, -16, 84)], [12, 11, 9, 7]),
         smooth_path([(-46, -22, 70), (-20, -18, 66), (20, -18, 66), (46, -20, 66)], [6, 9, 9, 6]),
@@ -123,7 +147,7 @@ def _lung_vessels(grid: Grid, anatomy: Anatomy) -> np.ndarray:
         for root, count, width in (((side * 44, -18, 92), 120, 8.0), ((side * 42, -24, 68), 80, 6.5)):
             tips = lung_tips(anatomy, side, count + (40 if width < 7 else 0))
             tips = tips[:count] if width > 7 else tips[40:]
-            trees.append(grow_tree(np.array(root, float), tips, tip_radius=1.15, root_radius=width))
+            trees.append(grow_tree(np.array(root, float), tips, tip_radius=1.3, root_radius=width))
     starts, ends, radii = (np.concatenate(part) for part in zip(*trees, strict=True))
     share = np.minimum(filled_share(grid, starts, ends, radii), 1)
     share[~np.isin(grid.tissue, LUNGS)] = 0

@@ -33,16 +33,17 @@ def phantoms(
 ) -> Path:
     """Write a synthetic torso CT cohort with labels, findings and reports; same arguments, same bytes.
 
-    The folder gets `images/CASE.nii.gz` (int16 HU), `labels/CASE.nii.gz` (uint8), `labels.json` (name -> value),
-    `findings.json` (every lesion with size and place), `montage.png`, `phantoms.json` (the settings) and, last,
-    `datalist.json`. A run that was stopped is continued by the same call. The generator is ours.
+    The folder gets `images/CASE.nii.gz` (int16 HU), `labels/CASE.nii.gz` (uint8), `labels.json`
+    (name -> value), `findings.json` (every lesion with size and place), `montage.png`, `phantoms.json` (the
+    settings) and, last, `datalist.json`. A run that was stopped is continued by the same call. The generator
+    is ours.
 
     Args:
         out_dir: folder to write; new, empty, or holding this very cohort.
         cases: number of volumes, at least 1.
         seed: key of everything random, 0 or more; case i depends on the seed and i only.
-        shape: voxels along the patient's x, y and z axes, one number, three, or text such as "64,64,64"; the field
-            of view stays the same, so the shape sets the spacing (stored axes may be permuted).
+        shape: voxels along the patient's x, y and z axes, one number, three, or text such as "64,64,64"; the
+            field of view stays the same, so the shape sets the spacing (stored axes may be permuted).
         noise: standard deviation of the noise in HU; None draws 15-25 per case.
         montage: also write a picture of some cases.
 
@@ -72,7 +73,9 @@ def phantoms(
     if montage:
         files["montage.png"] = montage_png(folder, planned)
     files["datalist.json"] = datalist
-    write_atomically({folder / name: (lambda file, data=data: file.write(data)) for name, data in files.items()})
+    write_atomically(
+        {folder / name: (lambda file, data=data: file.write(data)) for name, data in files.items()}
+    )
     logger.info("%d phantoms in %s", cases, folder)
     return folder / "datalist.json"
 
@@ -94,7 +97,12 @@ def _truth(planned: list[Case]) -> dict:
         "names": list(FINDINGS),
         "cases": {
             case.case_id: [
-                {"finding": one.finding, "size_mm": round(one.size_mm, 1), "side": one.side, "place": one.place}
+                {
+                    "finding": one.finding,
+                    "size_mm": round(one.size_mm, 1),
+                    "side": one.side,
+                    "place": one.place,
+                }
                 for one in case.study.lesions
             ]
             for case in planned
@@ -113,7 +121,10 @@ def _write_case(folder: Path, case: Case, shape: tuple[int, int, int]) -> None:
     affine[:3, 3] = first + case.origin
     data = [nifti_bytes(*oriented(volume, affine, case.orientation)) for volume in (image, labels)]
     write_atomically(
-        {target: (lambda file, part=part: file.write(part)) for target, part in zip(targets, data, strict=True)}
+        {
+            target: (lambda file, part=part: file.write(part))
+            for target, part in zip(targets, data, strict=True)
+        }
     )
 
 
@@ -132,5 +143,8 @@ def _read_shape(shape: int | str | Sequence[int]) -> tuple[int, int, int]:
         sides = []
     sides = sides * 3 if len(sides) == 1 else sides
     if len(sides) != 3 or min(sides) < SMALLEST_SIDE:
-        raise T3DError(f"shape is {shape!r}; give one or three whole numbers of at least {SMALLEST_SIDE}, such as 64,64,64.")
+        raise T3DError(
+            f"shape is {shape!r}; give one or three whole numbers of at least {SMALLEST_SIDE}, "
+            "such as 64,64,64."
+        )
     return tuple(sides)

@@ -11,8 +11,9 @@ from t3d.data.phantoms.tissues import Tissue
 class Grid:
     """A tissue volume and the reference coordinates of its voxels.
 
-    Shapes are written for one reference torso (mm; x to the patient's right, y anterior, z superior, origin in the
-    midline at the height of the right diaphragm). A patient's frame stretches it: `mm = reference * frame`.
+    Shapes are written for one reference torso (mm; x to the patient's right, y anterior, z superior, origin
+    in the midline at the height of the right diaphragm). A patient's frame stretches it:
+    `mm = reference * frame`.
 
     Attributes:
         tissue: (X, Y, Z) uint8 tissue codes in RAS order, painted in place.
@@ -31,7 +32,9 @@ class Grid:
     first: np.ndarray
 
     @classmethod
-    def covering(cls, field_mm: np.ndarray, centre_mm: np.ndarray, shape: tuple[int, int, int], frame: np.ndarray):
+    def covering(
+        cls, field_mm: np.ndarray, centre_mm: np.ndarray, shape: tuple[int, int, int], frame: np.ndarray
+    ):
         """A grid of `shape` voxels over a fixed field of view: the shape changes the spacing only."""
         spacing = np.asarray(field_mm, float) / shape
         first = np.asarray(centre_mm, float) - spacing * (np.asarray(shape) - 1) / 2
@@ -69,7 +72,11 @@ class Grid:
         x, y, z = self.axes(box)
         x, y, z = x - np.float32(centre[0]), y - np.float32(centre[1]), z - np.float32(centre[2])
         if rotation is None:
-            terms = (x / np.float32(radii[0])) ** 2, (y / np.float32(radii[1])) ** 2, (z / np.float32(radii[2])) ** 2
+            terms = (
+                (x / np.float32(radii[0])) ** 2,
+                (y / np.float32(radii[1])) ** 2,
+                (z / np.float32(radii[2])) ** 2,
+            )
             return box, terms[0] + terms[1] + terms[2]
         squared = np.float32(0)
         for k in range(3):

@@ -9,22 +9,63 @@ from t3d.data.phantoms.study import Study
 from t3d.data.phantoms.tissues import Tissue, label_lookup
 
 PLAIN = {
-    Tissue.AIR: -1000, Tissue.FAT: -102, Tissue.MUSCLE: 52, Tissue.LUNG_RIGHT: -852, Tissue.LUNG_LEFT: -852,
-    Tissue.HEART: 42, Tissue.MYOCARDIUM: 50, Tissue.AORTA: 44, Tissue.VEIN: 42, Tissue.LIVER: 60,
-    Tissue.SPLEEN: 50, Tissue.KIDNEY_RIGHT: 33, Tissue.KIDNEY_LEFT: 33, Tissue.MARROW: 210, Tissue.CORTEX: 520,
-    Tissue.DISC: 85, Tissue.CANAL: 25, Tissue.RIB: 480, Tissue.STERNUM: 260, Tissue.STOMACH: 25,
-    Tissue.STOMACH_GAS: -980, Tissue.TRACHEA: -990, Tissue.BOWEL: 32, Tissue.BOWEL_GAS: -900,
-    Tissue.GALLBLADDER: 8, Tissue.PANCREAS: 40, Tissue.SOFT: 38, Tissue.CARTILAGE: 130, Tissue.SHOULDER_BONE: 420,
-}  # fmt: skip
+    Tissue.AIR: -1000,
+    Tissue.FAT: -102,
+    Tissue.MUSCLE: 52,
+    Tissue.LUNG_RIGHT: -852,
+    Tissue.LUNG_LEFT: -852,
+    Tissue.HEART: 42,
+    Tissue.MYOCARDIUM: 50,
+    Tissue.AORTA: 44,
+    Tissue.VEIN: 42,
+    Tissue.LIVER: 60,
+    Tissue.SPLEEN: 50,
+    Tissue.KIDNEY_RIGHT: 33,
+    Tissue.KIDNEY_LEFT: 33,
+    Tissue.MARROW: 210,
+    Tissue.CORTEX: 520,
+    Tissue.DISC: 85,
+    Tissue.CANAL: 25,
+    Tissue.RIB: 480,
+    Tissue.STERNUM: 260,
+    Tissue.STOMACH: 25,
+    Tissue.STOMACH_GAS: -980,
+    Tissue.TRACHEA: -990,
+    Tissue.BOWEL: 32,
+    Tissue.BOWEL_GAS: -900,
+    Tissue.GALLBLADDER: 8,
+    Tissue.PANCREAS: 40,
+    Tissue.SOFT: 38,
+    Tissue.CARTILAGE: 130,
+    Tissue.SHOULDER_BONE: 420,
+}
 ENHANCED = PLAIN | {
-    Tissue.HEART: 150, Tissue.MYOCARDIUM: 105, Tissue.AORTA: 160, Tissue.VEIN: 145, Tissue.LIVER: 108,
-    Tissue.SPLEEN: 122, Tissue.KIDNEY_RIGHT: 178, Tissue.KIDNEY_LEFT: 178, Tissue.PANCREAS: 92, Tissue.MUSCLE: 60,
+    Tissue.HEART: 150,
+    Tissue.MYOCARDIUM: 105,
+    Tissue.AORTA: 160,
+    Tissue.VEIN: 145,
+    Tissue.LIVER: 108,
+    Tissue.SPLEEN: 122,
+    Tissue.KIDNEY_RIGHT: 178,
+    Tissue.KIDNEY_LEFT: 178,
+    Tissue.PANCREAS: 92,
+    Tissue.MUSCLE: 60,
     Tissue.BOWEL: 55,
-}  # fmt: skip
+}
 """Typical adult values without contrast and in the portal venous phase (textbook ranges, rounded)."""
 
-TEXTURE = {Tissue.FAT: 7, Tissue.MUSCLE: 9, Tissue.LUNG_RIGHT: 20, Tissue.LUNG_LEFT: 20, Tissue.LIVER: 5,
-           Tissue.SPLEEN: 4, Tissue.MARROW: 35, Tissue.CORTEX: 60, Tissue.RIB: 60, Tissue.BOWEL: 12}  # fmt: skip
+TEXTURE = {
+    Tissue.FAT: 7,
+    Tissue.MUSCLE: 9,
+    Tissue.LUNG_RIGHT: 20,
+    Tissue.LUNG_LEFT: 20,
+    Tissue.LIVER: 5,
+    Tissue.SPLEEN: 4,
+    Tissue.MARROW: 35,
+    Tissue.CORTEX: 60,
+    Tissue.RIB: 60,
+    Tissue.BOWEL: 12,
+}
 TEXTURE_SIZE_MM = 14.0
 BLUR_VOXELS = 0.6
 EMPHYSEMA_DROP = 45
@@ -42,8 +83,8 @@ def render(
         noise_sd: standard deviation of the noise in HU.
 
     Returns:
-        image (X, Y, Z) int16 in HU, labels (X, Y, Z) uint8, spacing (3,) mm, position (3,) mm of the first voxel,
-        all in RAS order.
+        image (X, Y, Z) int16 in HU, labels (X, Y, Z) uint8, spacing (3,) mm, position (3,) mm of the first
+        voxel, all in RAS order.
     """
     grid, vessels = build_torso(study.anatomy, shape, aneurysm=aneurysm_of(study))
     table = ENHANCED if study.contrast else PLAIN

@@ -6,11 +6,14 @@ from t3d.data.phantoms.chest import aorta_path
 from t3d.data.phantoms.grid import Grid
 from t3d.data.phantoms.study import Lesion, Study
 from t3d.data.phantoms.tissues import LABELS, Tissue
-from t3d.data.phantoms.torso import HALF_DEPTH, in_cavity
+from t3d.data.phantoms.torso import BACK_DEPTH, in_cavity
 
 LUNGS = (Tissue.LUNG_RIGHT, Tissue.LUNG_LEFT)
 LUNG_OF = {"right": Tissue.LUNG_RIGHT, "left": Tissue.LUNG_LEFT}
-KIDNEYS = (Tissue.KIDNEY_RIGHT, Tissue.KIDNEY_LEFT)
+AROUND_KIDNEY = (
+    Tissue.KIDNEY_RIGHT, Tissue.KIDNEY_LEFT, Tissue.FAT, Tissue.LIVER, Tissue.SPLEEN, Tissue.PANCREAS,
+    Tissue.BOWEL, Tissue.BOWEL_GAS, Tissue.STOMACH, Tissue.STOMACH_GAS,
+)  # fmt: skip
 
 
 def paint_lesions(study: Study, grid: Grid, hu: np.ndarray, labels: np.ndarray, texture: np.ndarray) -> None:
@@ -23,7 +26,8 @@ def paint_lesions(study: Study, grid: Grid, hu: np.ndarray, labels: np.ndarray, 
         labels: (X, Y, Z) uint8.
         texture: (X, Y, Z) float32 smooth noise of unit size, for the ragged edge of a consolidation.
     """
-    for lesion in study.lesions:
+    # What fills a whole region comes first, so that a nodule in an effusion keeps its label.
+    for lesion in sorted(study.lesions, key=lambda one: one.finding in ("lung_nodule", "kidney_stone")):
         name = lesion.finding
         if name == "lung_nodule":
             _ball(grid, hu, labels, lesion, 40, LUNGS)
@@ -38,7 +42,7 @@ def paint_lesions(study: Study, grid: Grid, hu: np.ndarray, labels: np.ndarray, 
         elif name == "liver_lesion":
             _ball(grid, hu, labels, lesion, 38 if study.contrast else 8, (Tissue.LIVER,))
         elif name == "kidney_cyst":
-            _ball(grid, hu, labels, lesion, 4, (*KIDNEYS, Tissue.FAT, Tissue.LIVER, Tissue.BOWEL, Tissue.BOWEL_GAS))
+            _ball(grid, hu, labels, lesion, 4, AROUND_KIDNEY)
         elif name == "kidney_stone":
             _ball(grid, hu, labels, lesion, 1100, None)
     calcifications = study.of("aortic_calcification")
@@ -70,10 +74,11 @@ def _consolidation(grid: Grid, hu, labels, lesion: Lesion, texture) -> None:
 def _pleural_effusion(grid: Grid, hu, labels, lesion: Lesion) -> None:
     """Fluid in the back of a supine patient's chest, thickest at the base, creeping up along the wall."""
     thick = lesion.size_mm / grid.frame[1]
-    height = 90 + 2.0 * thick
+    height = 80 + 1.6 * thick
     x, y, z = grid.x, grid.y, grid.z
-    layer = thick * np.sqrt(np.clip(1 - (z + 70) / height, 0, 1)) + 7 * ((np.abs(x) - 60) / 60) ** 2 * (z < height - 75)
-    fluid = (y < -HALF_DEPTH + layer) & (grid.tissue == LUNG_OF[lesion.side])
+    up = np.clip((z + 15) / height, 0, 1)
+    layer = (thick + 7 * ((np.abs(x) - 60) / 60) ** 2) * np.sqrt(1 - up)
+    fluid = (y < -BACK_DEPTH + 3 + layer) & (grid.tissue == LUNG_OF[lesion.side])
     hu[fluid] = 10
     labels[fluid] = LABELS["pleural_effusion"]
 
@@ -81,8 +86,14 @@ def _pleural_effusion(grid: Grid, hu, labels, lesion: Lesion) -> None:
 def _pericardial_effusion(study: Study, grid: Grid, hu, labels, lesion: Lesion) -> None:
     anatomy = study.anatomy
     thickness = lesion.size_mm / grid.frame.mean()
-    box, squared = grid.ellipsoid(anatomy.heart_centre, anatomy.heart_radii + thickness, anatomy.heart_rotation)
-    within = (squared < 1) & in_cavity(*grid.axes(box), margin=2.0) & np.isin(grid.tissue[box], (*LUNGS, Tissue.FAT))
+    box, squared = grid.ellipsoid(
+        anatomy.heart_centre, anatomy.heart_radii + thickness, anatomy.heart_rotation
+    )
+    within = (
+        (squared < 1)
+        & in_cavity(*grid.axes(box), margin=2.0)
+        & np.isin(grid.tissue[box], (*LUNGS, Tissue.FAT))
+    )
     hu[box][within] = 12
     labels[box][within] = LABELS["pericardial_effusion"]
 

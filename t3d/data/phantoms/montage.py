@@ -22,9 +22,9 @@ VIEWS = (  # title, axis cut, share of the axis (R, A, S), window
 
 
 def montage_png(folder: Path, planned: list[Case]) -> bytes:
-    """PNG of up to six cases read back from disk: coronal, axial and sagittal slices with their findings' names.
+    """PNG of up to six cases, read back from disk: slices along three axes and the names of the findings.
 
-    Coronal and axial slices are shown as radiologists see them, the patient's right on the left of the picture.
+    Coronal and axial slices are shown as radiologists see them, the patient's right on the left.
     """
     shown = planned[:ROWS]
     figure = Figure(figsize=(3.2 * len(VIEWS), 3.4 * len(shown)), facecolor="black")
@@ -42,8 +42,11 @@ def montage_png(folder: Path, planned: list[Case]) -> bytes:
             axes.set_axis_off()
             axes.set_title(f"{view}, {window}", color="0.6", fontsize=7, pad=2)
         present = [name.replace("_", " ") for name, there in case.study.findings.items() if there]
-        row[0].text(0, 1.12, f"{case.case_id}: {', '.join(present) or 'normal'}", transform=row[0].transAxes, color="white", fontsize=9)  # fmt: skip
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=1 - 0.06 / len(shown) * 2, wspace=0.03, hspace=0.2)
+        title = f"{case.case_id}: {', '.join(present) or 'normal'}"
+        row[0].text(0, 1.12, title, transform=row[0].transAxes, color="white", fontsize=9)
+    figure.subplots_adjust(
+        left=0.01, right=0.99, bottom=0.01, top=1 - 0.15 / len(shown), wspace=0.03, hspace=0.2
+    )
     target = io.BytesIO()
     figure.savefig(target, format="png", dpi=80, facecolor="black", metadata={"Software": None})
     return target.getvalue()

@@ -23,7 +23,7 @@ def oriented(volume: np.ndarray, affine: np.ndarray, codes: str) -> tuple[np.nda
 
 
 def nifti_bytes(volume: np.ndarray, affine: np.ndarray) -> bytes:
-    """A compressed NIfTI-1 file; the gzip header carries no time and no name, so equal input gives equal bytes."""
+    """A compressed NIfTI-1 file; its gzip header has no time and no name: equal input, equal bytes."""
     image = nib.Nifti1Image(np.ascontiguousarray(volume), affine, dtype=volume.dtype)
     image.header.set_xyzt_units("mm")
     image.set_qform(affine, 1)

@@ -1,5 +1,6 @@
 """Patients, cases and splits of a cohort, before anything is rendered."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,8 +8,7 @@ import numpy as np
 from t3d.data.phantoms.anatomy import draw_anatomy
 from t3d.data.phantoms.findings import draw_lesions
 from t3d.data.phantoms.report_text import write_report
-from t3d.data.phantoms.study import Study, with_disease
-from t3d.data.phantoms.torso import HALF_WIDTH
+from t3d.data.phantoms.study import Study
 
 RETURNING = 0.3  # share of pairs of cases that are two visits of one patient
 CONTRAST_SHARE = 0.6
@@ -45,16 +45,15 @@ class Case:
 def plan_case(seed: int, index: int, *, noise: float | None = None) -> Case:
     """Case number `index` of the cohort of a seed; it does not depend on how many cases there are.
 
-    Cases 2k and 2k + 1 may be two visits of one patient: same anatomy and chronic disease, other acute disease,
-    contrast, orientation and noise.
+    Cases 2k and 2k + 1 may be two visits of one patient: same anatomy and chronic disease, other acute
+    disease, contrast, orientation and noise.
     """
     first = index - index % 2
     returning = np.random.default_rng([seed, _PAIR, first]).uniform() < RETURNING
     patient = first if returning else index
     anatomy = draw_anatomy(np.random.default_rng([seed, _PATIENT, patient]))
     acute = np.random.default_rng([seed, _ACUTE, index])
-    lesions = draw_lesions(anatomy, np.random.default_rng([seed, _CHRONIC, patient]), acute)
-    anatomy = with_disease(anatomy, lesions, cavity_width=2 * HALF_WIDTH)
+    anatomy, lesions = draw_lesions(anatomy, np.random.default_rng([seed, _CHRONIC, patient]), acute)
     rng = np.random.default_rng([seed, _CASE, index])
     study = Study(anatomy, bool(rng.uniform() < CONTRAST_SHARE), lesions)
     drawn_noise = rng.uniform(*NOISE_RANGE)
@@ -77,15 +76,16 @@ def split_by_patient(cases: list[Case], seed: int) -> dict[str, list[Case]]:
     """
     patients = list(dict.fromkeys(case.patient_id for case in cases))
     order = np.random.default_rng([seed, _SPLIT]).permutation(len(patients))
-    sizes = {name: sum(case.patient_id == name for case in cases) for name in patients} if len(cases) < 200 else {}
-    if not sizes:
-        names, counts = np.unique([case.patient_id for case in cases], return_counts=True)
-        sizes = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    sizes = Counter(case.patient_id for case in cases)
     wanted = {"test": 0.2 * len(cases), "validation": 0.1 * len(cases)}
     split_of, filled = {}, {"test": 0, "validation": 0}
     for place, number in enumerate(order):
         name = patients[number]
-        short = [split for split in wanted if filled[split] + sizes[name] / 2 <= wanted[split] or filled[split] == 0]
+        short = [
+            split
+            for split in wanted
+            if filled[split] + sizes[name] / 2 <= wanted[split] or filled[split] == 0
+        ]
         left = len(patients) - place
         split_of[name] = short[0] if short and left > 1 and len(patients) >= 3 else "training"
         if split_of[name] != "training":

@@ -14,18 +14,31 @@ def abdomen_sentences(study: Study, rng: np.random.Generator) -> list[Sentence]:
 def _liver(study: Study, rng) -> list[Sentence]:
     anatomy = study.anatomy
     size = centimetres(anatomy.liver_length * anatomy.frame[2])
-    sentences = [Sentence(pick(rng, [f"The liver measures {size}.", f"Liver span {size} in the midclavicular line."]))]
-    reach = "extends far to the left" if anatomy.liver_left > 75 else "is small" if anatomy.liver_left < 52 else ""
+    sentences = [
+        Sentence(pick(rng, [f"The liver measures {size}.", f"Liver span {size} in the midclavicular line."]))
+    ]
+    reach = (
+        "extends far to the left"
+        if anatomy.liver_left > 75
+        else "is small"
+        if anatomy.liver_left < 52
+        else ""
+    )
     if reach:
         sentences.append(Sentence(f"The left hepatic lobe {reach}."))
     if study.of("hepatic_steatosis"):
-        text = ["Diffusely decreased attenuation of the liver, in keeping with steatosis.", "Diffuse hepatic steatosis."]
+        text = [
+            "Diffusely decreased attenuation of the liver, in keeping with steatosis.",
+            "Diffuse hepatic steatosis.",
+        ]
         sentences.append(Sentence(pick(rng, text), "Hepatic steatosis."))
     else:
         sentences.append(Sentence(pick(rng, ["Normal attenuation of the liver.", "No hepatic steatosis."])))
     lesions = study.of("liver_lesion")
     if not lesions:
-        sentences.append(Sentence(pick(rng, ["No focal liver lesion.", "No focal hepatic abnormality is seen."])))
+        sentences.append(
+            Sentence(pick(rng, ["No focal liver lesion.", "No focal hepatic abnormality is seen."]))
+        )
         return sentences
     sizes = [length(rng, one.size_mm) for one in lesions]
     each = listed([f"{size} in the {one.place}" for size, one in zip(sizes, lesions, strict=True)])
@@ -37,7 +50,10 @@ def _liver(study: Study, rng) -> list[Sentence]:
         close = f"Indeterminate lesion of the {lesions[0].place}, {sizes[0]}."
     else:
         count = NUMBERS[len(lesions)]
-        text = [f"{capital(count)} hypodense liver lesions: {each}.", f"There are {count} focal liver lesions, {each}."]
+        text = [
+            f"{capital(count)} hypodense liver lesions: {each}.",
+            f"There are {count} focal liver lesions, {each}.",
+        ]
         close = f"{capital(count)} liver lesions, the largest {each.split(',')[0].split(' and ')[0]}."
     sentences.append(Sentence(pick(rng, text), close))
     return sentences
@@ -48,7 +64,11 @@ def _spleen(study: Study, rng) -> list[Sentence]:
     if study.of("splenomegaly"):
         text = [f"The spleen is enlarged, measuring {size}.", f"Splenomegaly with a length of {size}."]
         return [Sentence(pick(rng, text), f"Splenomegaly, {size}.")]
-    text = [f"The spleen is normal in size at {size}.", f"Spleen {size}, unremarkable.", f"No splenomegaly ({size})."]
+    text = [
+        f"The spleen is normal in size at {size}.",
+        f"Spleen {size}, unremarkable.",
+        f"No splenomegaly ({size}).",
+    ]
     return [Sentence(pick(rng, text))]
 
 
@@ -60,6 +80,13 @@ def _kidneys(study: Study, rng) -> list[Sentence]:
         f"Kidney lengths are {right} on the right and {left} on the left.",
     ]
     sentences = [Sentence(pick(rng, text))]
+    if not study.of("kidney_stone") and not study.of("kidney_cyst"):
+        ways = [
+            "No renal calculus or cyst.",
+            "Neither kidney shows a calculus or a cyst.",
+            "Both kidneys are unremarkable.",
+        ]
+        return [*sentences, Sentence(pick(rng, ways))]
     for name, finding in (("renal calculus", "kidney_stone"), ("renal cyst", "kidney_cyst")):
         found = study.of(finding)
         if found:
@@ -67,7 +94,8 @@ def _kidneys(study: Study, rng) -> list[Sentence]:
         else:
             ways = [f"No {name}.", f"There is no {name} on either side.", f"No {name} is identified."]
             sentences.append(Sentence(pick(rng, ways)))
-    sentences.append(Sentence("No hydronephrosis."))
+    if rng.uniform() < 0.3:
+        sentences.append(Sentence("No hydronephrosis."))
     return sentences
 
 

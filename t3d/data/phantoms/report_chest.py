@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from t3d.data.phantoms.report_wall import wall_sentences
 from t3d.data.phantoms.study import Lesion, Study
 from t3d.data.phantoms.torso import HALF_WIDTH
 from t3d.data.phantoms.wording import NUMBERS, Sentence, capital, length, listed, pick
@@ -14,7 +15,7 @@ def chest_sentences(study: Study, rng: np.random.Generator) -> list[Sentence]:
         *_pleura(study, rng),
         *_heart(study, rng),
         *_aorta(study, rng),
-        *_wall(study, rng),
+        *wall_sentences(study, rng),
     ]
 
 
@@ -42,7 +43,7 @@ def _lungs(study: Study, rng) -> list[Sentence]:
         grade = "severe" if len(bullae) > 10 else "moderate" if len(bullae) > 6 else "mild"
         size = length(rng, bullae[0].size_mm)
         text = [
-            f"{capital(grade)} bullous emphysema of the upper lobes, the largest bulla {size} on the {bullae[0].side}.",
+            f"{capital(grade)} bullous emphysema, the largest bulla {size} in the {_site(bullae[0])}.",
             f"There is {grade} upper lobe predominant emphysema with bullae up to {size}.",
         ]
         sentences.append(Sentence(pick(rng, text), f"{capital(grade)} emphysema."))
@@ -52,11 +53,17 @@ def _lungs(study: Study, rng) -> list[Sentence]:
         if not found
     ]
     if len(absent) == 3 and rng.uniform() < 0.6:
-        ways = ["The lungs are clear.", "Both lungs are clear without focal opacity.", "No focal lung abnormality."]
+        ways = [
+            "The lungs are clear.",
+            "Both lungs are clear without focal opacity.",
+            "No focal lung abnormality.",
+        ]
         sentences.append(Sentence(pick(rng, ways)))
     elif absent:
         said = " or ".join(absent)
-        sentences.append(Sentence(pick(rng, [f"No {said}.", f"There is no {said}.", f"No evidence of {said}."])))
+        sentences.append(
+            Sentence(pick(rng, [f"No {said}.", f"There is no {said}.", f"No evidence of {said}."]))
+        )
     return sentences
 
 
@@ -70,7 +77,10 @@ def _nodules(nodules: list[Lesion], rng) -> Sentence:
             f"There is a {sizes[0]} {what} in the {site}.",
             f"{capital(site)} {what} of {sizes[0]}.",
         ]
-        return Sentence(pick(rng, text), pick(rng, [f"Solitary {site} {what}, {sizes[0]}.", f"{capital(what)} in the {site}."]))
+        return Sentence(
+            pick(rng, text),
+            pick(rng, [f"Solitary {site} {what}, {sizes[0]}.", f"{capital(what)} in the {site}."]),
+        )
     each = listed([f"{size} in the {_site(nodule)}" for size, nodule in zip(sizes, nodules, strict=True)])
     count = NUMBERS[len(nodules)]
     text = [
@@ -88,7 +98,11 @@ def _nodules(nodules: list[Lesion], rng) -> Sentence:
 def _pleura(study: Study, rng) -> list[Sentence]:
     fluid = study.of("pleural_effusion")
     if not fluid:
-        ways = ["No pleural effusion.", "There is no pleural effusion or pneumothorax.", "The pleural spaces are clear."]
+        ways = [
+            "No pleural effusion.",
+            "There is no pleural effusion or pneumothorax.",
+            "The pleural spaces are clear.",
+        ]
         return [Sentence(pick(rng, ways))]
     amounts = ["large" if one.size_mm > 45 else "moderate" if one.size_mm > 30 else "small" for one in fluid]
     parts = listed([
@@ -124,10 +138,15 @@ def _heart(study: Study, rng) -> list[Sentence]:
     fluid = study.of("pericardial_effusion")
     if fluid:
         size = length(rng, fluid[0].size_mm)
-        text = [f"Pericardial effusion of {size}.", f"There is a circumferential pericardial effusion, {size} thick."]
+        text = [
+            f"Pericardial effusion of {size}.",
+            f"There is a circumferential pericardial effusion, {size} thick.",
+        ]
         sentences.append(Sentence(pick(rng, text), f"Pericardial effusion, {size}."))
     else:
-        sentences.append(Sentence(pick(rng, ["No pericardial effusion.", "There is no pericardial effusion."])))
+        sentences.append(
+            Sentence(pick(rng, ["No pericardial effusion.", "There is no pericardial effusion."]))
+        )
     return sentences
 
 
@@ -139,36 +158,27 @@ def _aorta(study: Study, rng) -> list[Sentence]:
     if widened:
         part, size = widened[0].place, length(rng, widened[0].size_mm)
         name = "abdominal aorta" if part == "abdominal" else f"{part} thoracic aorta"
-        text = [f"Aneurysm of the {name} measuring {size}.", f"The {name} is aneurysmal with a diameter of {size}."]
+        text = [
+            f"Aneurysm of the {name} measuring {size}.",
+            f"The {name} is aneurysmal with a diameter of {size}.",
+        ]
         sentences.append(Sentence(pick(rng, text), f"{capital(name)} aneurysm, {size}."))
     else:
-        text = [f"The aorta is of normal calibre ({calibre}).", f"No aortic aneurysm; the aorta measures {calibre}."]
+        text = [
+            f"The aorta is of normal calibre ({calibre}).",
+            f"No aortic aneurysm; the aorta measures {calibre}.",
+        ]
         sentences.append(Sentence(pick(rng, text)))
     plaques = study.of("aortic_calcification")
     if plaques:
         grade = "severe" if len(plaques) > 18 else "moderate" if len(plaques) > 10 else "mild"
-        text = [f"{capital(grade)} calcification of the aortic wall.", f"There is {grade} aortic atherosclerotic calcification."]
+        text = [
+            f"{capital(grade)} calcification of the aortic wall.",
+            f"There is {grade} aortic atherosclerotic calcification.",
+        ]
         sentences.append(Sentence(pick(rng, text), f"{capital(grade)} aortic calcification."))
     elif rng.uniform() < 0.7:
-        sentences.append(Sentence(pick(rng, ["No aortic calcification.", "The aortic wall is free of calcification."])))
-    return sentences
-
-
-def _wall(study: Study, rng) -> list[Sentence]:
-    anatomy = study.anatomy
-    fat = anatomy.fat_mm
-    habitus = "obese" if fat > 30 else "overweight" if fat > 20 else "average" if fat > 11 else "slender"
-    width = 2 * HALF_WIDTH * anatomy.frame[0] / 10
-    text = [
-        f"{capital(habitus)} body habitus with {fat:.0f} mm of subcutaneous fat.",
-        f"The patient is of {habitus} build, subcutaneous fat {fat:.0f} mm.",
-    ]
-    sentences = [Sentence(pick(rng, text)), Sentence(f"The thorax is {width:.1f} cm wide.")]
-    curve = anatomy.scoliosis
-    if abs(curve) > 5:
-        side = "right" if curve > 0 else "left"
-        sentences.append(Sentence(f"Thoracic scoliosis convex to the {side}."))
-    else:
-        sentences.append(Sentence(pick(rng, ["The spine is straight.", "Normal alignment of the spine."])))
-    sentences.append(Sentence(pick(rng, ["No rib fracture.", "No aggressive bone lesion.", "The bones are intact."])))
+        sentences.append(
+            Sentence(pick(rng, ["No aortic calcification.", "The aortic wall is free of calcification."]))
+        )
     return sentences

@@ -9,16 +9,19 @@ from t3d.data.phantoms.wording import Sentence, pick
 
 
 def write_report(study: Study, rng: np.random.Generator) -> str:
-    """Text with the sections FINDINGS and IMPRESSION, each sentence worded at random from several ways to say it.
+    """Text with the sections FINDINGS and IMPRESSION, each sentence worded at random from several ways.
 
-    The text depends on the study alone, never on the rendered image or its shape, and says only what the image
-    shows: lesions with size, number and place, organ sizes, habitus, contrast.
+    The text depends on the study alone, never on the rendered image or its shape, and says only what the
+    image shows: lesions with size, number and place, organ sizes, habitus, contrast.
     """
     chest, abdomen = chest_sentences(study, rng), abdomen_sentences(study, rng)
     opening = Sentence(
         pick(
             rng,
-            ["Portal venous phase with intravenous contrast.", "Contrast-enhanced study of the chest and abdomen."]
+            [
+                "Portal venous phase with intravenous contrast.",
+                "Contrast-enhanced study of the chest and abdomen.",
+            ]
             if study.contrast
             else ["Study without intravenous contrast.", "Non-contrast study of the chest and abdomen."],
         )

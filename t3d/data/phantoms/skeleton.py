@@ -5,15 +5,15 @@ import numpy as np
 from t3d.data.phantoms.anatomy import Anatomy
 from t3d.data.phantoms.grid import Grid
 from t3d.data.phantoms.tissues import Tissue
-from t3d.data.phantoms.torso import HALF_DEPTH, HALF_WIDTH, cavity_scale
+from t3d.data.phantoms.torso import BACK_DEPTH, HALF_DEPTH, HALF_WIDTH, cavity_scale
 from t3d.data.phantoms.tubes import smooth_path, tube_mask
 
 DISC_SHARE = 0.2
 
 
 def spine_centre(anatomy: Anatomy, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(x, y) of the middle of the vertebral bodies at each height: thoracic kyphosis, lumbar lordosis, scoliosis."""
-    y = -74 - anatomy.kyphosis * np.cos(np.pi * (z - 70) / 230)
+    """(x, y) of the middle of the vertebral bodies at each height, with kyphosis, lordosis and scoliosis."""
+    y = -70 - anatomy.kyphosis * np.cos(np.pi * (z - 70) / 230)
     return anatomy.scoliosis * np.sin(np.pi * (z - 20) / 190), y + 0.5 * anatomy.kyphosis
 
 
@@ -41,8 +41,12 @@ def _spine(grid: Grid, anatomy: Anatomy) -> None:
     behind = y + 15.5 * grow + 9
     canal = (x / 10.5) ** 2 + (behind / 8.5) ** 2
     ring = ((x / 19) ** 2 + (behind / 15.5) ** 2 < 1) & (within < 0.72)
-    spinous = (np.abs(x) < 4.5) & (behind < -10) & (behind > -36) & (np.abs(within - 0.5 + behind / 90) < 0.24)
-    transverse = (np.abs(x) < 36) & (np.abs(behind + 4 + 0.12 * np.abs(x)) < 5.5) & (np.abs(within - 0.3) < 0.2)
+    spinous = (
+        (np.abs(x) < 4.5) & (behind < -10) & (behind > -36) & (np.abs(within - 0.5 + behind / 90) < 0.24)
+    )
+    transverse = (
+        (np.abs(x) < 36) & (np.abs(behind + 4 + 0.12 * np.abs(x)) < 5.5) & (np.abs(within - 0.3) < 0.2)
+    )
     grid.paint(box, ring | spinous | transverse, Tissue.CORTEX)
     grid.paint(box, (body < 1) & disc, Tissue.DISC)
     grid.paint(box, (body < 1) & ~disc, Tissue.CORTEX)
@@ -60,9 +64,10 @@ def _rib_path(anatomy: Anatomy, number: int, side: int) -> np.ndarray:
     z = start - drop * (1 - np.cos(angle)) / 2
     scale = np.maximum(cavity_scale(z), 0.34)
     x = side * (HALF_WIDTH + 5) * scale * np.abs(np.sin(angle)) ** 0.86
-    y = -(HALF_DEPTH + 5) * scale * np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** 0.86
+    depth = np.where(np.cos(angle) > 0, BACK_DEPTH, HALF_DEPTH) + 5
+    y = -depth * scale * np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** 0.86
     # Near the spine a rib bends forward to the side of the vertebral body.
-    y += 14 * np.exp(-((angle - 0.2) / 0.22) ** 2)
+    y += 14 * np.exp(-(((angle - 0.2) / 0.22) ** 2))
     return np.stack([x, y, z], axis=1)
 
 

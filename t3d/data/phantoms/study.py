@@ -1,5 +1,6 @@
 """One case: a patient on one day, with the disease that was found."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,7 +31,8 @@ class Lesion:
 
     Attributes:
         finding: one of `FINDINGS`.
-        size_mm: diameter (thickness of an effusion) in mm; for cardiomegaly the cardiothoracic ratio times 100.
+        size_mm: diameter or thickness in mm; for cardiomegaly the cardiothoracic ratio times 100, for
+            steatosis the loss of density in HU.
         side: "right", "left" or "".
         place: lobe, pole or part in words, "" if the finding has none.
         centre: (3,) reference point, or None for what has no centre.
@@ -61,7 +63,9 @@ class Study:
 
     def of(self, finding: str) -> list[Lesion]:
         """The lesions of one finding, the largest first."""
-        return sorted((lesion for lesion in self.lesions if lesion.finding == finding), key=lambda one: -one.size_mm)
+        return sorted(
+            (lesion for lesion in self.lesions if lesion.finding == finding), key=lambda one: -one.size_mm
+        )
 
     @property
     def findings(self) -> dict[str, int]:
@@ -70,7 +74,7 @@ class Study:
         return {name: int(name in present) for name in FINDINGS}
 
 
-def with_disease(anatomy: Anatomy, lesions: tuple[Lesion, ...], *, cavity_width: float) -> Anatomy:
+def with_disease(anatomy: Anatomy, lesions: Iterable[Lesion], *, cavity_width: float) -> Anatomy:
     """The anatomy with the organ sizes that its findings ask for.
 
     Args:
@@ -80,7 +84,7 @@ def with_disease(anatomy: Anatomy, lesions: tuple[Lesion, ...], *, cavity_width:
         if lesion.finding == "cardiomegaly":
             scale = _heart_scale(anatomy, lesion.size_mm / 100 * cavity_width)
             # A large heart grows to the left and down, away from spine and bronchi.
-            shift = np.array([-9.0, 3.0, -7.0]) * (scale - anatomy.heart_scale) / 0.3
+            shift = np.array([-9.0, 5.0, -7.0]) * (scale - anatomy.heart_scale) / 0.3
             anatomy = replace(anatomy, heart_scale=scale, heart_centre=anatomy.heart_centre + shift)
         elif lesion.finding == "splenomegaly":
             anatomy = replace(anatomy, spleen_length=lesion.size_mm / anatomy.frame[2])

@@ -8,7 +8,8 @@ import numpy as np
 from t3d.data.phantoms.anatomy import Anatomy
 
 HALF_WIDTH = 135.0
-HALF_DEPTH = 88.0
+HALF_DEPTH = 88.0  # in front of the origin
+BACK_DEPTH = 97.0  # behind it: the lungs reach back beside the spine
 APEX = 195.0
 BOTTOM = -170.0
 POWER = 2.4  # of the superellipse that a cross-section of the cavity is
@@ -23,7 +24,8 @@ def cavity_scale(z: np.ndarray) -> np.ndarray:
 
 def in_cavity(x: np.ndarray, y: np.ndarray, z: np.ndarray, *, margin: float = 0.0) -> np.ndarray:
     """Whether points lie inside the ribs (above) or the abdominal wall (below), `margin` mm from it."""
-    width = np.abs(x / np.float32(HALF_WIDTH - margin)) ** POWER + np.abs(y / np.float32(HALF_DEPTH - margin)) ** POWER
+    depth = np.where(y > 0, HALF_DEPTH - margin, BACK_DEPTH - margin).astype(np.float32)
+    width = np.abs(x / np.float32(HALF_WIDTH - margin)) ** POWER + np.abs(y / depth) ** POWER
     return (width < cavity_scale(z) ** POWER) & (z < APEX)
 
 
@@ -59,18 +61,22 @@ def lobe(side: int, y: float, z: float) -> str:
     return "upper lobe"
 
 
-def skin_radii(anatomy: Anatomy, z: np.ndarray, *, fat: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def skin_radii(
+    anatomy: Anatomy, z: np.ndarray, *, fat: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Half-width, half-depth and centre depth of the body (or of its muscle wall) at each height.
 
-    The wall is 22 mm of muscle and ribs; shoulders widen the top; fat comes on top in mm of the patient and is
-    thickest over the belly.
+    The wall is 20 mm of muscle and ribs; shoulders widen the top; fat comes on top in mm of the patient and
+    is thickest over the belly.
     """
     shoulder = np.clip((z - 95) / 95, 0, 1)
     belly = np.clip((-z + 40) / 120, 0, 1)
     extra = anatomy.fat_mm if fat else 0.0
-    width = (HALF_WIDTH + 20) * (1 + 0.05 * shoulder) * (1 - 0.05 * belly) + extra * (0.75 + 0.25 * belly) / anatomy.frame[0]
-    depth = (HALF_DEPTH + 25) * (1 - 0.17 * shoulder) + extra * (0.8 + 0.35 * belly) / anatomy.frame[1]
-    centre = -7 + (0.3 * extra * belly if fat else 0.0) / anatomy.frame[1]
+    width = (HALF_WIDTH + 20) * (1 + 0.05 * shoulder) * (1 - 0.05 * belly) + extra * (
+        0.75 + 0.25 * belly
+    ) / anatomy.frame[0]
+    depth = (HALF_DEPTH + 28) * (1 - 0.17 * shoulder) + extra * (0.8 + 0.35 * belly) / anatomy.frame[1]
+    centre = -9 + (0.3 * extra * belly if fat else 0.0) / anatomy.frame[1]
     return width, depth, centre + 0 * z
 
 

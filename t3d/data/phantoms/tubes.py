@@ -1,7 +1,7 @@
 """Vessels, ribs and bowel: tubes along lines, rasterised as the share of each voxel they fill."""
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import Akima1DInterpolator
 
 from t3d.data.phantoms.grid import Grid
 
@@ -22,7 +22,8 @@ def smooth_path(knots, radii, *, steps: int = 60) -> tuple[np.ndarray, np.ndarra
     knots = np.asarray(knots, float)
     along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
     at = np.linspace(0, along[-1], steps + 1)
-    points = CubicSpline(along, knots)(at)
+    # Akima needs no linear solve, so the result does not depend on the machine's BLAS threads.
+    points = Akima1DInterpolator(along, knots)(at)
     widths = np.interp(at, along, np.broadcast_to(np.asarray(radii, float), len(knots)))
     return points[:-1], points[1:], (widths[:-1] + widths[1:]) / 2
 
@@ -30,8 +31,8 @@ def smooth_path(knots, radii, *, steps: int = 60) -> tuple[np.ndarray, np.ndarra
 def filled_share(grid: Grid, starts: np.ndarray, ends: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """Share of every voxel that lies in any of the given straight tubes.
 
-    Each tube is sampled on discs (a sunflower pattern) half a voxel apart and the samples' volumes are summed per
-    voxel, so that a vessel much thinner than a voxel leaves the faint trace it leaves in a CT.
+    Each tube is sampled on discs (a sunflower pattern) half a voxel apart and the samples' volumes are summed
+    per voxel, so that a vessel much thinner than a voxel leaves the faint trace it leaves in a CT.
 
     Args:
         starts, ends: (n, 3) reference points.
@@ -57,13 +58,19 @@ def filled_share(grid: Grid, starts: np.ndarray, ends: np.ndarray, radii: np.nda
     reach = radii[tube] * np.sqrt((dot + 0.5) / dots[tube])
     angle = dot * GOLDEN_ANGLE
     points = starts[tube] + ((disc + 0.5) / discs[tube] * length[tube])[:, None] * tangent[tube]
-    points += (reach * np.cos(angle))[:, None] * across[tube] + (reach * np.sin(angle))[:, None] * second[tube]
+    points += (reach * np.cos(angle))[:, None] * across[tube] + (reach * np.sin(angle))[:, None] * second[
+        tube
+    ]
     volume = (np.pi * radii**2 * length / samples)[tube] / grid.spacing.prod()
     index = np.rint((points - grid.first) / grid.spacing).astype(np.int64)
     shape = grid.tissue.shape
     inside = ((index >= 0) & (index < shape)).all(axis=1)
     flat = np.ravel_multi_index(index[inside].T, shape)
-    return np.bincount(flat, weights=volume[inside], minlength=grid.tissue.size).astype(np.float32).reshape(shape)
+    return (
+        np.bincount(flat, weights=volume[inside], minlength=grid.tissue.size)
+        .astype(np.float32)
+        .reshape(shape)
+    )
 
 
 def tube_mask(grid: Grid, *paths: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:

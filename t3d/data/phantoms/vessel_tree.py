@@ -8,8 +8,8 @@ MURRAY = 2.7  # a parent's radius to this power is the sum of its children's
 def grow_tree(root: np.ndarray, tips: np.ndarray, *, tip_radius: float, root_radius: float):
     """A tree that reaches every tip from a root.
 
-    Tips are joined nearest first, each to the place of the tree that makes its way short while not taking a long way
-    round (the trade-off of Cuntz et al. 2010, doi 10.1371/journal.pcbi.1000877); radii follow Murray's law.
+    Tips are joined nearest first, each where its own way is short and its way to the root is too (the
+    trade-off of Cuntz et al. 2010, doi 10.1371/journal.pcbi.1000877); radii follow Murray's law.
 
     Args:
         root: (3,) reference point.
@@ -27,13 +27,13 @@ def grow_tree(root: np.ndarray, tips: np.ndarray, *, tip_radius: float, root_rad
     nodes[0] = root
     count = 1
     for tip in tips:
-        away = np.linalg.norm(nodes[:count] - tip, axis=1)
+        away = np.sqrt(((nodes[:count] - tip) ** 2).sum(axis=1))
         best = int((away + 0.45 * length[:count]).argmin())
         # A middle node gives later branches a place to leave from, and the branch a slight bend.
         bend = 0.08 * away[best] * np.sin(tip * 0.37 + count)
         for point in ((nodes[best] + tip) / 2 + bend, tip):
             nodes[count], parent[count] = point, best
-            length[count] = length[best] + np.linalg.norm(point - nodes[best])
+            length[count] = length[best] + np.sqrt(((point - nodes[best]) ** 2).sum())
             best, count = count, count + 1
     area = np.zeros(count)
     children = np.bincount(parent[1:count], minlength=count)

@@ -1,0 +1,124 @@
+"""The command line: `t3d COMMAND --option value`; training itself is run with `python -m monai.bundle`.
+
+Nothing heavy is imported before a command runs, so that help is instant.
+"""
+
+import functools
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import fire
+from fire.parser import DefaultParseValue
+
+from t3d.console import plain_errors
+from t3d.errors import T3DError
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; a T3DError becomes "error: ..." on stderr and exit status 1, wrong usage status 2.
+
+    Args:
+        arguments: as on the command line, without the program's name; None takes the process's own.
+    """
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("t3d").setLevel(logging.INFO)
+    plain_errors()
+    # fire calls a function before it complains about an unknown option, so it only gets to plan the call
+    planned: list[Callable[[], None]] = []
+    commands = {command.__name__: _planning(command, planned) for command in (phantoms, tiny_bert, summary)}
+    arguments = sys.argv[1:] if arguments is None else arguments
+    fire.Fire(commands, command=[_as_typed(argument) for argument in arguments], name="t3d")
+    for call in planned:
+        call()
+
+
+def _as_typed(argument: str) -> str:
+    """Quote what fire would read as another number than was typed: a folder 2024_01 is not 202401."""
+    name, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    parsed = DefaultParseValue(value)
+    lossy = isinstance(parsed, int | float) and str(parsed) != value
+    return name + equals + repr(value) if lossy else argument
+
+
+def _number(name: str, kind: type, value: Any) -> Any:
+    try:
+        return kind(str(value))  # through text, or int(2.5) would be 2
+    except ValueError:
+        wanted = "a whole number" if kind is int else "a number"
+        raise T3DError(f"--{name} is {value!r}; give {wanted}.") from None
+
+
+def phantoms(
+    out_dir: str,
+    *,
+    cases: int = 12,
+    seed: int = 0,
+    shape: int | str | tuple[int, ...] = (128, 128, 128),
+    noise: float | None = None,
+    montage: bool = True,
+) -> None:
+    """Write a synthetic torso CT cohort: volumes, labels, findings, reports, datalist.json and a picture.
+
+    The folder also shows the data format: bring the same datalist for your own data. The same options give
+    the same bytes.
+
+    Args:
+        out_dir: folder to write; new, empty, or holding this very cohort.
+        cases: number of volumes.
+        seed: key of everything random.
+        shape: voxels along x, y and z, such as 64,64,64, or one number for all three.
+        noise: standard deviation of the noise in HU; 15 to 25 per case if not given.
+        montage: also write montage.png; --nomontage leaves it out.
+    """
+    from t3d.data.phantoms import phantoms as write_phantoms
+
+    write_phantoms(
+        str(out_dir),
+        cases=_number("cases", int, cases),
+        seed=_number("seed", int, seed),
+        shape=shape,
+        noise=None if noise is None else _number("noise", float, noise),
+        montage=montage,
+    )
+
+
+def tiny_bert(
+    datalist: str, *, out_dir: str, width: int = 64, layers: int = 2, seed: int = 0, pretrain_steps: int = 0
+) -> None:
+    """Make a tiny text encoder from a cohort's training reports, for trials without a downloaded one.
+
+    Args:
+        datalist: the cohort's datalist.json.
+        out_dir: folder of the text encoder, for --text_encoder of the training.
+        width: features of a token.
+        layers: transformer layers.
+        seed: key of everything random.
+        pretrain_steps: steps of masked-word prediction on the reports; 0 leaves the weights random.
+    """
+    from t3d.data.cohort_bert import cohort_bert
+
+    numbers = {"width": width, "layers": layers, "seed": seed, "pretrain_steps": pretrain_steps}
+    options = {name: _number(name, int, value) for name, value in numbers.items()}
+    folder = cohort_bert(str(datalist), str(out_dir), **options)
+    logging.getLogger(__name__).info("text encoder in %s", folder)
+
+
+def summary(demo_dir: str) -> None:
+    """Write summary.md and summary.png from what the demonstration made (see `make demo`).
+
+    Args:
+        demo_dir: folder of the demonstration.
+    """
+    from t3d.summary import summary as write_summary
+
+    write_summary(str(demo_dir))
+
+
+def _planning(command: Callable[..., None], planned: list[Callable[[], None]]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def plan(*args: Any, **options: Any) -> None:
+        planned.append(functools.partial(command, *args, **options))
+
+    return plan
