@@ -24,14 +24,14 @@ def contents(folder):
 
 
 @pytest.fixture(scope="module")
-def cohort(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cohort") / "phantoms"
+def torsos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("torsos") / "phantoms"
     phantoms(folder, cases=6, seed=4, shape="40,40,48")
     return folder
 
 
-def test_datalist_is_complete(cohort):
-    splits = json.loads((cohort / "datalist.json").read_text())
+def test_datalist_is_complete(torsos):
+    splits = json.loads((torsos / "datalist.json").read_text())
     assert list(splits) == ["training", "validation", "test"] and all(splits.values())
     items = [item for part in splits.values() for item in part]
     assert sorted(item["case_id"] for item in items) == [f"case_{index:05d}" for index in range(6)]
@@ -39,17 +39,17 @@ def test_datalist_is_complete(cohort):
         assert set(item) == {"case_id", "patient_id", "image", "report", "label", "findings"}
         assert tuple(item["findings"]) == FINDINGS and set(item["findings"].values()) <= {0, 1}
         assert item["report"].startswith("FINDINGS:\n") and "\nIMPRESSION:\n" in item["report"]
-        image, label = nib.load(cohort / item["image"]), nib.load(cohort / item["label"])
+        image, label = nib.load(torsos / item["image"]), nib.load(torsos / item["label"])
         assert image.get_data_dtype() == np.int16 and label.get_data_dtype() == np.uint8
         assert sorted(image.shape) == [40, 40, 48] and image.shape == label.shape
         assert np.array_equal(image.affine, label.affine)
-    assert json.loads((cohort / "labels.json").read_text()) == LABELS
-    assert (cohort / "montage.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((torsos / "labels.json").read_text()) == LABELS
+    assert (torsos / "montage.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_orientations_and_spacings_vary_but_the_patient_lies_the_same(cohort):
+def test_orientations_and_spacings_vary_but_the_patient_lies_the_same(torsos):
     codes, spacings = set(), set()
-    for path in sorted((cohort / "labels").iterdir()):
+    for path in sorted((torsos / "labels").iterdir()):
         stored = nib.load(path)
         codes.add(nib.aff2axcodes(stored.affine))
         spacings.add(tuple(np.round(stored.header.get_zooms(), 3)))

@@ -35,7 +35,7 @@ def test_an_ellipsoid_has_its_volume_on_a_stretched_frame(turned):
 def test_paint_changes_only_the_tissues_it_may():
     grid = cube(10)
     everywhere = (slice(None),) * 3
-    grid.paint(everywhere, grid.x < 0, Tissue.FAT)
+    grid.paint(everywhere, np.broadcast_to(grid.x < 0, grid.tissue.shape), Tissue.FAT)
     assert (grid.tissue == Tissue.FAT).sum() == 500
     grid.paint(everywhere, np.ones((10, 10, 10), bool), Tissue.LIVER, over=(Tissue.FAT,))
     assert (grid.tissue == Tissue.LIVER).sum() == 500 and (grid.tissue == Tissue.AIR).sum() == 500

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _RECORD = "tiny_bert.json"
 _LEAST_TEXTS = 3
+_TRAINED_TOKENS = 128  # of each report in pre-training, for speed
 
 
 def tiny_bert(
@@ -147,7 +148,8 @@ def _write(folder: Path, texts: Sequence[str], settings: dict[str, Any]) -> None
         if settings["pretrain_steps"]:
             config.save_pretrained(folder)  # the tokenizer's class is looked up by the config
             tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-            ids = [tokenizer(text, truncation=True, max_length=128)["input_ids"] for text in texts]
+            length = min(_TRAINED_TOKENS, settings["max_tokens"])
+            ids = [tokenizer(text, truncation=True, max_length=length)["input_ids"] for text in texts]
             train_on_masked_words(
                 model, ids, steps=settings["pretrain_steps"], first_word_id=len(SPECIAL_TOKENS)
             )

@@ -25,7 +25,7 @@ def restoration_picture(output: dict[str, Tensor], *, cases: int = 4) -> np.ndar
         panels = []
         for key in ("clean", "corrupted", "restored"):
             crop = output[key][case, 0, 0].detach().float().cpu()
-            axial = crop[:, :, crop.shape[2] // 2]  # RAS: first axis to the right.. of the patient's left
+            axial = crop[:, :, crop.shape[2] // 2]  # RAS: indices grow to the right and to the front
             panels.append(torch.flip(axial.T, dims=(0, 1)).clamp(0, 1))
         rows.append(torch.cat([torch.nn.functional.pad(panel, (1, 1, 1, 1), value=1.0) for panel in panels], dim=1))
     return torch.cat(rows, dim=0).numpy()

@@ -1,5 +1,6 @@
 """One feature file per case, and pictures of where a sentence speaks."""
 
+import gzip
 import logging
 from pathlib import Path
 
@@ -91,9 +92,8 @@ def overlay(volume: np.ndarray, values: np.ndarray, *, title: str) -> Figure:
     peak = [min(place, side - 1) for place, side in zip(peak, volume.shape, strict=True)]
     figure = Figure(figsize=(11, 4), layout="constrained")
     for axes, axis, name in zip(figure.subplots(1, 3), (1, 0, 2), ("coronal", "sagittal", "axial"), strict=True):
-        slices = [np.take(array, peak[axis], axis=axis).T[::-1] for array in (volume, fine)]
-        # Radiologists look from the front and from the feet: the patient's right is on the left.
-        slices = [slice_ if axis == 0 else slice_[:, ::-1] for slice_ in slices]
+        # Indices grow to the right, the front and the head (RAS); radiologists want right and front on the left.
+        slices = [np.take(array, peak[axis], axis=axis).T[::-1, ::-1] for array in (volume, fine)]
         axes.imshow(slices[0], cmap="gray", vmin=0, vmax=1)
         shown = axes.imshow(slices[1], cmap="inferno", alpha=0.4, vmin=values.min(), vmax=values.max())
         axes.set(title=f"{name}, slice {peak[axis]}", xticks=[], yticks=[])
@@ -103,6 +103,4 @@ def overlay(volume: np.ndarray, values: np.ndarray, *, title: str) -> Figure:
 
 
 def _gzipped(image: nibabel.Nifti1Image) -> bytes:
-    import gzip
-
     return gzip.compress(image.to_bytes(), mtime=0)

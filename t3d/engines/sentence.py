@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from t3d.errors import T3DError
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
+from t3d.transforms.report_tokens import ReportTokenizer
 
 
 def read_sentence(
@@ -33,9 +34,9 @@ def read_sentence(
         raise T3DError(f"sentence_file {sentence_file} is missing or empty: write one sentence into it")
     if not network.use_text:
         raise T3DError("sentence_file is given but the network was trained with use_text false: it reads no text")
-    tokenizer = load_tokenizer(text_encoder, revision=revision)
     encoder = network.text_encoder or TextEncoder(text_encoder, revision=revision)
-    ids = tokenizer(sentence, truncation=True, max_length=max_tokens, return_tensors="pt")["input_ids"]
+    reports = ReportTokenizer(load_tokenizer(text_encoder, revision=revision), max_tokens=max_tokens)
+    ids = reports(sentence, path.name).ids.unsqueeze(0)
     with torch.no_grad():
         features = encoder.to(ids.device)(ids)
     return {

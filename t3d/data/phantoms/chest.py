@@ -147,7 +147,7 @@ def _lung_vessels(grid: Grid, anatomy: Anatomy) -> np.ndarray:
         for root, count, width in (((side * 44, -18, 92), 120, 8.0), ((side * 42, -24, 68), 80, 6.5)):
             tips = lung_tips(anatomy, side, count + (40 if width < 7 else 0))
             tips = tips[:count] if width > 7 else tips[40:]
-            trees.append(grow_tree(np.array(root, float), tips, tip_radius=1.3, root_radius=width))
+            trees.append(grow_tree(np.array(root, float), tips, tip_radius=1.1, root_radius=width))
     starts, ends, radii = (np.concatenate(part) for part in zip(*trees, strict=True))
     share = np.minimum(filled_share(grid, starts, ends, radii), 1)
     share[~np.isin(grid.tissue, LUNGS)] = 0

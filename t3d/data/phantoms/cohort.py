@@ -54,8 +54,8 @@ def phantoms(
         T3DError: an argument out of range, or a folder that holds something else.
     """
     cases, seed, shape = _whole("cases", cases, least=1), _whole("seed", seed, least=0), _read_shape(shape)
-    if noise is not None and not 0 <= noise <= 500:
-        raise T3DError(f"noise is {noise}; give a standard deviation between 0 and 500 HU.")
+    if noise is not None and not (isinstance(noise, int | float) and 0 <= noise <= 500):
+        raise T3DError(f"noise is {noise!r}; give a standard deviation between 0 and 500 HU.")
     folder = Path(out_dir)
     planned = [plan_case(seed, index, noise=noise) for index in range(cases)]
     settings = {"generator": GENERATOR, "cases": cases, "seed": seed, "shape": list(shape), "noise": noise}
@@ -135,14 +135,13 @@ def _whole(name: str, value: object, *, least: int) -> int:
 
 
 def _read_shape(shape: int | str | Sequence[int]) -> tuple[int, int, int]:
-    parts = shape.replace("x", ",").strip("()[] ").split(",") if isinstance(shape, str) else shape
-    parts = [parts] if isinstance(parts, int | np.integer) else list(parts)
-    try:
-        sides = [int(part) for part in parts]
-    except (TypeError, ValueError):
-        sides = []
-    sides = sides * 3 if len(sides) == 1 else sides
-    if len(sides) != 3 or min(sides) < SMALLEST_SIDE:
+    parts = shape.strip("()[] ").split(",") if isinstance(shape, str) else shape
+    parts = list(parts) if isinstance(parts, list | tuple) else [parts]
+    whole = [str(part).strip() for part in parts]
+    sides = [int(part) for part in whole if part.isdecimal()]
+    if len(sides) == len(whole) == 1:
+        sides = sides * 3
+    if len(sides) != 3 or len(whole) not in (1, 3) or min(sides) < SMALLEST_SIDE:
         raise T3DError(
             f"shape is {shape!r}; give one or three whole numbers of at least {SMALLEST_SIDE}, "
             "such as 64,64,64."

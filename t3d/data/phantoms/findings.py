@@ -44,7 +44,7 @@ def draw_lesions(
 
 
 def _nodules(anatomy, rng, earlier):
-    return several_apart(rng, lambda: lung_lesion(anatomy, rng, "lung_nodule", float(rng.uniform(11, 34))), 4)
+    return several_apart(rng, lambda: lung_lesion(anatomy, rng, "lung_nodule", float(rng.uniform(13, 34))), 4)
 
 
 def _consolidation(anatomy, rng, earlier):
@@ -136,7 +136,7 @@ def _kidney(anatomy, rng, finding: str, sizes: tuple[float, float], out: float) 
 
 
 def _stones(anatomy, rng, earlier):
-    return several_apart(rng, lambda: _kidney(anatomy, rng, "kidney_stone", (8, 19), -0.15), 3)
+    return several_apart(rng, lambda: _kidney(anatomy, rng, "kidney_stone", (10, 20), -0.15), 3)
 
 
 def _cysts(anatomy, rng, earlier):

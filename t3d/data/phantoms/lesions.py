@@ -44,7 +44,7 @@ def paint_lesions(study: Study, grid: Grid, hu: np.ndarray, labels: np.ndarray, 
         elif name == "kidney_cyst":
             _ball(grid, hu, labels, lesion, 4, AROUND_KIDNEY)
         elif name == "kidney_stone":
-            _ball(grid, hu, labels, lesion, 1100, None)
+            _ball(grid, hu, labels, lesion, 1200, None)
     calcifications = study.of("aortic_calcification")
     if calcifications:
         _calcifications(study, grid, hu, labels, calcifications)

@@ -33,7 +33,14 @@ def _liver(study: Study, rng) -> list[Sentence]:
         ]
         sentences.append(Sentence(pick(rng, text), "Hepatic steatosis."))
     else:
-        sentences.append(Sentence(pick(rng, ["Normal attenuation of the liver.", "No hepatic steatosis."])))
+        sentences.append(
+            Sentence(
+                pick(
+                    rng,
+                    ["Normal attenuation of the liver.", "No hepatic steatosis.", "There is no steatosis."],
+                )
+            )
+        )
     lesions = study.of("liver_lesion")
     if not lesions:
         sentences.append(
