@@ -1,7 +1,7 @@
 # Each target makes the virtual environment it needs, once; PYTHON may be any Python 3.10 to 3.12.
 PYTHON ?= python3
 DEMO_DIR ?= demo
-DEMO_CASES ?= 120
+DEMO_CASES ?= 160
 DEMO_SEED ?= 0
 
 # Small tensors run slower on many threads, and plots need no screen.

@@ -44,10 +44,22 @@ def configs(*names: str) -> str:
 
 def bundle_run(config_file: str, log: Path, **options) -> None:
     """One ``monai.bundle run`` with its output in a log file."""
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", config_file, "--bundle_root", str(BUNDLE)]
+    command = [
+        sys.executable,
+        "-m",
+        "monai.bundle",
+        "run",
+        "--config_file",
+        config_file,
+        "--bundle_root",
+        str(BUNDLE),
+    ]
     for key, value in options.items():
         command += [f"--{key}", str(value)]
-    environment = {**os.environ, "PYTHONPATH": f"{BUNDLE.parents[1]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{BUNDLE.parents[1]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+    }
     with open(log, "a", encoding="utf-8") as file:
         subprocess.run(command, check=True, stdout=file, stderr=subprocess.STDOUT, env=environment)
 
@@ -91,7 +103,16 @@ def _percent(value: float | None, interval: list | None) -> str:
 def study(dataset_dir: str, out_dir: str, *, recipes: str | tuple = tuple(RECIPES), **shared) -> None:
     """Run the recipes one after another; options beyond the named ones go to every run as overrides."""
     names = [name.strip() for name in recipes.split(";")] if isinstance(recipes, str) else list(recipes)
-    header = ("recipe", "top-1 %", "noise %", "text gain, points", "text gain, L1", "restored L1", "corrupted L1", "rank")
+    header = (
+        "recipe",
+        "top-1 %",
+        "noise %",
+        "text gain, points",
+        "text gain, L1",
+        "restored L1",
+        "corrupted L1",
+        "rank",
+    )
     header += ("probe AUROC 20 / 50 / all labels",)
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     for name in names:

@@ -1,0 +1,121 @@
+"""Does the memory of a training step depend on the size of the volumes? It must not.
+
+    .venv-demo/bin/python benchmarks/step_memory.py compare [--sides 128,384] [--crop_size 64]
+
+For each size it writes a small cohort at the spacing of the training, so that nothing is resampled, trains
+two steps on it with the bundle's own configs in a fresh process, and prints the peak resident memory of the
+training process and of the worker that loads the volumes (the worker holds a volume, so its memory does
+depend on the size), and on a GPU the peak of allocated memory. Exit status 1 if the peaks of the training
+process, or on the GPU, lie more than 5 % apart.
+"""
+
+import json
+import multiprocessing
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import fire
+
+BUNDLE = Path(__file__).resolve().parents[1] / "bundles" / "t3d_pretrain"
+SPACING = 1.0  # mm
+CASES = {"training": 4, "validation": 2, "test": 2}
+TOLERANCE = 0.05
+
+
+def write_cohort(folder: str, side: int) -> None:
+    """Write volumes of side^3 voxels of noisy soft tissue, with a report each, and their datalist."""
+    import nibabel
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    datalist = {}
+    for split, count in CASES.items():
+        datalist[split] = []
+        for index in range(count):
+            case = f"{split}_{index}"
+            volume = rng.integers(-100, 200, (side, side, side), dtype=np.int16)
+            image = nibabel.Nifti1Image(volume, np.diag([SPACING, SPACING, SPACING, 1.0]))
+            nibabel.save(image, Path(folder, f"{case}.nii"))
+            report = (
+                f"FINDINGS: A nodule of {index + 3} mm in the lung. IMPRESSION: Nodule of {index + 3} mm."
+            )
+            datalist[split].append(
+                {"case_id": case, "patient_id": case, "image": f"{case}.nii", "report": report}
+            )
+    Path(folder, "datalist.json").write_text(json.dumps(datalist), encoding="utf-8")
+
+
+def train(folder: str, **settings: int) -> None:
+    """Train two steps on a cohort and write the peaks of this process, its worker and its GPU, in MiB."""
+    import torch
+    from monai.bundle import run
+
+    run(
+        config_file=[str(BUNDLE / "configs" / name) for name in ("train.json", "demo.json")],
+        bundle_root=str(BUNDLE),
+        dataset_dir=folder,
+        ckpt_dir=f"{folder}/models",
+        output_dir=f"{folder}/eval",
+        spacing=[SPACING] * 3,
+        max_epochs=1,
+        batch_size=2,
+        cache_rate=0.0,  # a cache would keep volumes in the training process by design
+        num_workers=1,  # volumes are loaded in the worker
+        **settings,
+    )
+    peaks = {
+        "training process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "worker": max(worker_peaks()),
+        "GPU": torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0,
+    }
+    Path(folder, "peaks.json").write_text(json.dumps(peaks), encoding="utf-8")
+
+
+def worker_peaks() -> list[float]:
+    """Return the peak resident memory, in MiB, of every worker: of those that ended and those that wait."""
+    peaks = [resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024]
+    for worker in multiprocessing.active_children():
+        status = Path(f"/proc/{worker.pid}/status").read_text(encoding="utf-8")
+        peaks.append(float(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024)
+    return peaks
+
+
+def measure(side: int, settings: dict[str, int]) -> dict[str, float]:
+    """Train on volumes of side^3 voxels; return the peaks in MiB."""
+    with tempfile.TemporaryDirectory() as folder:
+        # each step is a process of its own, so that the memory of one does not count for the next
+        this = [sys.executable, __file__]
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        for step in (["write_cohort", folder, str(side)], ["train", folder, *options]):
+            done = subprocess.run([*this, *step], check=False, stdout=subprocess.DEVNULL)
+            if done.returncode:
+                sys.exit(f"error: {step[0]} failed for volumes of {side}^3, see above")
+        return json.loads(Path(folder, "peaks.json").read_text(encoding="utf-8"))
+
+
+def compare(sides: tuple[int, ...] = (128, 384), crop_size: int = 64, feature_size: int = 24) -> None:
+    """Measure each size, print the table, and exit with 1 if the peaks lie more than 5 % apart."""
+    settings = {"crop_size": crop_size, "feature_size": feature_size}
+    sides = sides if isinstance(sides, tuple | list) else (sides,)
+    peaks = {side: measure(side, settings) for side in sides}
+    rows = ["| volume | training process, MiB | worker, MiB | GPU, MiB |", "|---|---|---|---|"]
+    rows += [
+        f"| {side}^3 | {peak['training process']:.0f} | {peak['worker']:.0f} | {peak['GPU']:.0f} |"
+        for side, peak in peaks.items()
+    ]
+    growth = {}
+    for part in ("training process", "GPU"):
+        values = [peak[part] for peak in peaks.values()]
+        growth[part] = max(values) / min(values) - 1 if min(values) else 0.0
+    rows.append(", ".join(f"{part}: {share:.1%} apart" for part, share in growth.items()))
+    sys.stdout.write("\n".join(rows) + "\n")
+    if max(growth.values()) > TOLERANCE:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    fire.Fire({"compare": compare, "write_cohort": write_cohort, "train": train})
