@@ -13,6 +13,7 @@ TINY = {
     "steps_per_epoch": 2,
     "batch_size": 2,
     "gauge_batch_size": 2,
+    "val_interval": 1,
     "gauge_repeats": 1,
     "embedding_width": 16,
     "spacing": [12.0, 12.0, 12.0],

@@ -153,8 +153,8 @@ def bootstrap_mean(values: np.ndarray, groups: np.ndarray) -> tuple[float | None
 def effective_rank(embeddings: Tensor) -> float:
     """exp of the entropy of the normalised singular values of centred embeddings (N, D) (Roy & Vetterli 2007).
 
-    1 is a complete collapse onto a line, min(N - 1, D) an even spread. MONAI 1.6 has the same number rescaled to
-    a score in EmbeddingCollapseMetric; 1.5 has not, hence ours.
+    1 is a complete collapse onto a line, min(N - 1, D) an even spread. MONAI's EmbeddingCollapseMetric (1.6 on)
+    scores sum / max of the singular values instead, which one large value dominates, and 1.5 has none; hence ours.
     """
     centred = embeddings.double() - embeddings.double().mean(dim=0)
     singular = torch.linalg.svdvals(centred)

@@ -70,6 +70,7 @@ class TrainingState:
         engine.add_event_handler(Events.STARTED, self.resume)
         engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
         engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.every), self.save)
+        engine.add_event_handler(Events.COMPLETED, self.save_last)
 
     def start_epoch(self, engine: Engine) -> None:
         """Set the sampler's epoch and torch's generators from (seed, epoch, process)."""
@@ -126,6 +127,11 @@ class TrainingState:
         write_atomically({path: lambda file: torch.save(content, file)})
         for _, old in self.checkpoints()[: -self.keep]:
             old.unlink()
+
+    def save_last(self, engine: Engine) -> None:
+        """Write the checkpoint of the last epoch, where ``every`` passed it over."""
+        if engine.state.epoch not in dict(self.checkpoints()):
+            self.save(engine)
 
     def _read(self, path: Path) -> dict:
         try:
