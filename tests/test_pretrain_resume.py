@@ -113,9 +113,11 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     with pytest.raises(T3DError, match="No space left"):
         handler.save(FakeEngine(3))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint_epoch=1.pt", "checkpoint_epoch=2.pt"]
+    (tmp_path / ".checkpoint_epoch=3.pt.123.tmp").touch()  # what a kill amid writing leaves
     engine = FakeEngine(0)
     handler.resume(engine)
     assert (engine.state.epoch, engine.state.iteration) == (2, 8)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

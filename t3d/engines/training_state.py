@@ -85,6 +85,9 @@ class TrainingState:
 
     def resume(self, engine: Engine) -> None:
         """Load the newest checkpoint, if there is one."""
+        if idist.get_rank() == 0:
+            for unfinished in self.folder.glob(".checkpoint_epoch=*.tmp"):
+                unfinished.unlink()  # a killed run was writing it
         found = self.checkpoints()
         if not found:
             logger.info("no checkpoint in %s: training starts from the beginning", self.folder)
