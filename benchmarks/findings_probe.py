@@ -18,22 +18,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 
-def read_cases(
-    datalist_file: Path, split: str, features_dir: Path
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def read_cases(datalist_file: Path, split: str, features_dir: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Features (N, C) and findings (N, F) of one list."""
     items = json.loads(datalist_file.read_text())[split]
-    features = np.stack(
-        [load_file(features_dir / f"{item['case_id']}.safetensors")["features"] for item in items]
-    )
+    features = np.stack([load_file(features_dir / f"{item['case_id']}.safetensors")["features"] for item in items])
     names = sorted(items[0]["findings"])
     findings = np.array([[item["findings"][name] for name in names] for item in items])
     return features, findings, names
 
 
-def probe(
-    datalist_file: Path, features_dir: Path, *, labels: tuple[int, ...], draws: int = 10
-) -> dict[str, float]:
+def probe(datalist_file: Path, features_dir: Path, *, labels: tuple[int, ...], draws: int = 10) -> dict[str, float]:
     """Mean AUROC over findings and draws for each number of labelled cases (more than there are: all of them)."""
     train, train_findings, _ = read_cases(datalist_file, "training", features_dir)
     test, test_findings, names = read_cases(datalist_file, "test", features_dir)

@@ -41,12 +41,8 @@ def write_cohort(folder: str, side: int) -> None:
             volume = rng.integers(-100, 200, (side, side, side), dtype=np.int16)
             image = nibabel.Nifti1Image(volume, np.diag([SPACING, SPACING, SPACING, 1.0]))
             nibabel.save(image, Path(folder, f"{case}.nii"))
-            report = (
-                f"FINDINGS: A nodule of {index + 3} mm in the lung. IMPRESSION: Nodule of {index + 3} mm."
-            )
-            datalist[split].append(
-                {"case_id": case, "patient_id": case, "image": f"{case}.nii", "report": report}
-            )
+            report = f"FINDINGS: A nodule of {index + 3} mm in the lung. IMPRESSION: Nodule of {index + 3} mm."
+            datalist[split].append({"case_id": case, "patient_id": case, "image": f"{case}.nii", "report": report})
     Path(folder, "datalist.json").write_text(json.dumps(datalist), encoding="utf-8")
 
 

@@ -85,9 +85,7 @@ def verified_record(path: Path) -> dict | None:
     return record
 
 
-def compare_preprocessing(
-    record: dict | None, wanted: Mapping[str, Any], *, path: Path, ignore: bool = False
-) -> None:
+def compare_preprocessing(record: dict | None, wanted: Mapping[str, Any], *, path: Path, ignore: bool = False) -> None:
     """Compare how images were prepared for the encoder with how they will be prepared now.
 
     Args:
@@ -112,18 +110,14 @@ def compare_preprocessing(
         return
     message = f"{path} was trained on images prepared otherwise: {'; '.join(different)}"
     if not ignore:
-        raise T3DError(
-            f"{message}. Prepare the images alike, or pass ignore_preprocessing=True if it is meant."
-        )
+        raise T3DError(f"{message}. Prepare the images alike, or pass ignore_preprocessing=True if it is meant.")
     logger.warning("%s (ignored as asked)", message)
 
 
 def same_value(one: Any, other: Any) -> bool:
     """Compare two settings; one number stands for the same number on every axis."""
     try:
-        return bool(
-            np.allclose(np.asarray(one, dtype=float), np.asarray(other, dtype=float), rtol=0, atol=1e-6)
-        )
+        return bool(np.allclose(np.asarray(one, dtype=float), np.asarray(other, dtype=float), rtol=0, atol=1e-6))
     except (TypeError, ValueError):  # names such as "RAS", or vectors of different lengths
         return one == other
 
@@ -153,13 +147,9 @@ def _record_in(folder: Path) -> dict | None:
         version = record["format_version"]
         parts = [record["files"], record["network"], record["preprocessing"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise T3DError(
-            f"{path} is no encoder record or is damaged; copy it again with its weights."
-        ) from error
+        raise T3DError(f"{path} is no encoder record or is damaged; copy it again with its weights.") from error
     if version != FORMAT_VERSION:
-        raise T3DError(
-            f"{path} has format version {version}, this t3d reads {FORMAT_VERSION}; install another t3d."
-        )
+        raise T3DError(f"{path} has format version {version}, this t3d reads {FORMAT_VERSION}; install another t3d.")
     if not all(isinstance(part, dict) for part in parts):
         raise T3DError(f"{path} is no encoder record or is damaged; copy it again with its weights.")
     return record

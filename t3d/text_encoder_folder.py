@@ -100,9 +100,7 @@ def _from_hub(name: str, revision: str, parts: Sequence[str]) -> Path:
         files = [file.rfilename for file in info.siblings]
         lacking = _lacking(files, parts)
         if lacking:
-            raise T3DError(
-                f"text encoder {name} at {revision} has no {' and no '.join(lacking)}; choose another"
-            )
+            raise T3DError(f"text encoder {name} at {revision} has no {' and no '.join(lacking)}; choose another")
         wanted = _present(files, ("config", "weights", "tokenizer"))
         return Path(snapshot_download(name, revision=info.sha, allow_patterns=wanted))
     except T3DError:
@@ -118,11 +116,7 @@ def _from_hub(name: str, revision: str, parts: Sequence[str]) -> Path:
 
 def _lacking(files: Sequence[str], parts: Sequence[str]) -> list[str]:
     """For each part without a complete set of files, its name and the files that would do."""
-    return [
-        f"{part} ({' or '.join(' + '.join(s) for s in _PARTS[part])})"
-        for part in parts
-        if not _set(files, part)
-    ]
+    return [f"{part} ({' or '.join(' + '.join(s) for s in _PARTS[part])})" for part in parts if not _set(files, part)]
 
 
 def _set(files: Sequence[str], part: str) -> list[str]:

@@ -192,8 +192,7 @@ def _must_fit(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, pa
         return
     settings = settings_that_differ(found, expected)
     remedy = (
-        "Build the network with the file's "
-        + ", ".join(f"{key} {theirs}" for key, (theirs, _) in settings.items())
+        "Build the network with the file's " + ", ".join(f"{key} {theirs}" for key, (theirs, _) in settings.items())
         if settings
         else "Build the network as the file's was built"
     )

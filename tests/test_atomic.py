@@ -18,9 +18,7 @@ def test_writes_all_files_and_leaves_nothing_else(tmp_path):
 def test_replaces_in_the_order_given(tmp_path, monkeypatch):
     replaced = []
     replace = os.replace
-    monkeypatch.setattr(
-        os, "replace", lambda part, target: (replaced.append(target.name), replace(part, target))
-    )
+    monkeypatch.setattr(os, "replace", lambda part, target: (replaced.append(target.name), replace(part, target)))
     write_atomically({tmp_path / name: lambda f: f.write(b"x") for name in ("z", "a", "m")})
     assert replaced == ["z", "a", "m"]
 

@@ -10,9 +10,7 @@ from t3d.errors import T3DError
 
 
 def t3d_process(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "t3d", *arguments], check=False, capture_output=True, text=True
-    )
+    return subprocess.run([sys.executable, "-m", "t3d", *arguments], check=False, capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -83,9 +81,7 @@ def test_a_fault_of_the_user_is_one_sentence(tmp_path):
 
 
 def test_phantoms_and_their_text_encoder(tmp_path):
-    done = t3d_process(
-        "phantoms", "--out_dir", str(tmp_path / "p"), "--cases", "5", "--shape", "32", "--nomontage"
-    )
+    done = t3d_process("phantoms", "--out_dir", str(tmp_path / "p"), "--cases", "5", "--shape", "32", "--nomontage")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "" and (tmp_path / "p" / "datalist.json").is_file()
     datalist = str(tmp_path / "p" / "datalist.json")

@@ -80,9 +80,7 @@ def test_several_lines_survive():
 
 
 def run(code):
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120
-    )
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
 
 
 def test_hook_prints_one_sentence_and_status_1():

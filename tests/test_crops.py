@@ -122,14 +122,10 @@ def test_numpy_memory_maps_are_cropped_too(tmp_path):
 
 def test_several_keys_are_cut_at_the_same_places():
     volume = indexed((40, 50, 60))
-    out = PairedCropsd(["image", "label"], crop_size=32).set_random_state(0)(
-        {"image": volume, "label": volume * 2}
-    )
+    out = PairedCropsd(["image", "label"], crop_size=32).set_random_state(0)({"image": volume, "label": volume * 2})
     assert torch.equal(out["image"] * 2, out["label"])
     with pytest.raises(T3DError, match="case a: the volumes image, label"):
-        PairedCropsd(["image", "label"], crop_size=32)(
-            {"image": volume, "label": volume[:, 1:], "case_id": "a"}
-        )
+        PairedCropsd(["image", "label"], crop_size=32)({"image": volume, "label": volume[:, 1:], "case_id": "a"})
 
 
 def test_seed_from_compose_decides():

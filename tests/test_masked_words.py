@@ -45,6 +45,4 @@ def test_a_regular_language_is_learnt():
     sentences = [[2, *[5 + place % 6 for place in range(12)], 3]] * 8  # the place fixes the word
     loss = train_on_masked_words(model, sentences, steps=150, first_word_id=5, learning_rate=3e-3)
     assert loss < 0.3, "guessing gives log(6) = 1.8"
-    assert not torch.equal(model.embeddings.word_embeddings.weight, before), (
-        "the given model itself is trained"
-    )
+    assert not torch.equal(model.embeddings.word_embeddings.weight, before), "the given model itself is trained"

@@ -53,9 +53,7 @@ def test_disease_changes_the_organs_it_names():
 
 def test_chronic_disease_comes_from_the_patient_and_acute_from_the_day():
     anatomy = draw_anatomy(np.random.default_rng(0))
-    days = [
-        draw_lesions(anatomy, np.random.default_rng(5), np.random.default_rng(day))[1] for day in range(30)
-    ]
+    days = [draw_lesions(anatomy, np.random.default_rng(5), np.random.default_rng(day))[1] for day in range(30)]
     acute = {"pleural_effusion", "consolidation", "pericardial_effusion"}
     assert len({tuple(one for one in day if one.finding not in acute) for day in days}) == 1
     assert len(set(days)) > 5

@@ -98,7 +98,5 @@ def test_the_shape_changes_the_spacing_and_not_the_patient():
     _, _, fine, narrow, _ = rendered(3, side=80)
     assert np.allclose(wide * 48, narrow * 80)
     for name in ("liver", "heart", "lung_right", "spleen"):
-        volumes = [
-            (labels == LABELS[name]).sum() * sp.prod() for labels, sp in ((coarse, wide), (fine, narrow))
-        ]
+        volumes = [(labels == LABELS[name]).sum() * sp.prod() for labels, sp in ((coarse, wide), (fine, narrow))]
         assert np.isclose(*volumes, rtol=0.08), name

@@ -39,8 +39,7 @@ def sections(case):
 def lengths(text):
     """Every length of a text in mm."""
     return [
-        float(number) * (10 if unit == "cm" else 1)
-        for number, unit in re.findall(r"(\d+(?:\.\d)?) (mm|cm)\b", text)
+        float(number) * (10 if unit == "cm" else 1) for number, unit in re.findall(r"(\d+(?:\.\d)?) (mm|cm)\b", text)
     ]
 
 
@@ -51,9 +50,7 @@ def test_impression_names_exactly_the_findings(cases, finding):
     assert any(named) and not all(named)
 
 
-@pytest.mark.parametrize(
-    "finding", ["lung_nodule", "liver_lesion", "kidney_stone", "kidney_cyst", "consolidation"]
-)
+@pytest.mark.parametrize("finding", ["lung_nodule", "liver_lesion", "kidney_stone", "kidney_cyst", "consolidation"])
 def test_every_lesion_is_measured_and_placed(cases, finding):
     for case in cases:
         text = sections(case)[0].lower()

@@ -136,7 +136,9 @@ def test_earlier_features_are_not_overwritten_unasked(trained, cohort):
 def test_bundle_load_returns_the_network_with_its_weights(trained, tmp_path):
     bundle = shutil.copytree(BUNDLE, tmp_path / "t3d_pretrain")
     shutil.copytree(trained / "models", bundle / "models", dirs_exist_ok=True)
-    network = load("t3d_pretrain", bundle_dir=tmp_path, workflow_type="inference", args_file={"bundle_root": str(bundle)})
+    network = load(
+        "t3d_pretrain", bundle_dir=tmp_path, workflow_type="inference", args_file={"bundle_root": str(bundle)}
+    )
     expected = torch.load(trained / "models" / "model.pt", weights_only=True)
     assert all(torch.equal(value, expected[name]) for name, value in network.state_dict().items())
 
@@ -174,7 +176,9 @@ def test_a_fault_is_one_plain_line(cohort, tmp_path):
 def test_cached_and_live_reports_give_the_same_loss(cohort, tmp_path):
     losses, names = {}, {}
     for kind, cached in (("cached", True), ("live", False)):
-        workflow = run(("train", "demo"), cohort, tmp_path / kind, max_epochs=1, steps_per_epoch=1, report_cache=cached)
+        workflow = run(
+            ("train", "demo"), cohort, tmp_path / kind, max_epochs=1, steps_per_epoch=1, report_cache=cached
+        )
         output = workflow.parser.get_parsed_content("train#trainer").state.output
         losses[kind] = [output["loss"].item(), *(part.item() for part in output["pred"]["losses"].values())]
         names[kind] = set(torch.load(tmp_path / kind / "models" / "model.pt", weights_only=True))

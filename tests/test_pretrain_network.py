@@ -120,6 +120,8 @@ def test_faults_are_named():
     with pytest.raises(T3DError, match="use_text is false"):
         build(use_text=False, use_alignment=True)
     with pytest.raises(T3DError, match="report_cache true"):
-        build()(views(), corrupted=views(), report=torch.ones(3, 5, dtype=torch.long), report_mask=texts()["report_mask"])
+        build()(
+            views(), corrupted=views(), report=torch.ones(3, 5, dtype=torch.long), report_mask=texts()["report_mask"]
+        )
     with pytest.raises(T3DError, match="feature_size 20"):
         build(feature_size=20)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from bundle_runs import command, environment, finish, run
 
-from t3d.errors import T3DError
 from t3d.console import plain_message
 from t3d.engines.training_state import TrainingState
+from t3d.errors import T3DError
 
 NAMES = ("train", "demo")
 
@@ -22,7 +22,9 @@ def weights(folder):
 def kill_when(line, folder, there):
     """Start a run and send SIGKILL as soon as a file is there."""
     folder.mkdir(parents=True)
-    process = subprocess.Popen(line, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        line, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    )
     deadline = time.monotonic() + 200
     while not there.exists():
         assert process.poll() is None, "the run ended before it could be killed"

@@ -55,9 +55,7 @@ def test_cut_is_said_once(folder, caplog):
 
 def test_live_and_cached_items_agree(tokenize, folder, tmp_path):
     encoder = TextEncoder(folder)
-    features = ReportFeatures(
-        encoder=encoder, tokenizer=load_tokenizer(folder), cache_dir=tmp_path, max_tokens=200
-    )
+    features = ReportFeatures(encoder=encoder, tokenizer=load_tokenizer(folder), cache_dir=tmp_path, max_tokens=200)
     features.precompute(cases())
     features.release()
     cached = EncodeReportd("report", features)

@@ -127,15 +127,11 @@ def test_another_tokenizer_computes_anew(make, folder, tmp_path):
     make().precompute(cases())
     changed = load_tokenizer(folder)
     changed.add_tokens(["nodule"])
-    other = ReportFeatures(
-        encoder=CountingEncoder(), tokenizer=changed, cache_dir=tmp_path / "cache", max_tokens=160
-    )
+    other = ReportFeatures(encoder=CountingEncoder(), tokenizer=changed, cache_dir=tmp_path / "cache", max_tokens=160)
     assert other.precompute(cases()) == 4
 
 
-@pytest.mark.parametrize(
-    "damage", [lambda b: b[:-7], lambda b: b[:3], lambda b: b"", lambda b: b"x" * len(b)]
-)
+@pytest.mark.parametrize("damage", [lambda b: b[:-7], lambda b: b[:3], lambda b: b"", lambda b: b"x" * len(b)])
 def test_damaged_file_is_computed_anew_with_a_warning(make, damage, caplog):
     features = make()
     features.precompute(cases())

@@ -143,9 +143,7 @@ def test_real_reports_keep_their_findings(real_reports):
         remaining = iter(words(whole))
         assert all(word in remaining for word in words(kept)), "kept words must be in the report's order"
         shares.append(len(words(kept)) / len(words(whole)))
-        if not re.search(
-            r"findings?|impressions?|conclusions?|interpretation|opinion|observation", whole, re.I
-        ):
+        if not re.search(r"findings?|impressions?|conclusions?|interpretation|opinion|observation", whole, re.I):
             assert kept == whole
     # Most of a report is findings and impression; only operation notes and the like lose more than 3/4 of it.
     assert sum(share < 0.25 for share in shares) <= 12

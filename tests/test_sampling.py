@@ -40,8 +40,7 @@ def test_two_processes_see_what_one_sees():
     options = {"seed": 1, "steps_per_epoch": 7, "matched_position": 0.5}
     one = batches(CohortBatchSampler(13, batch_size=4, **options), epochs=2)
     ranks = [
-        batches(CohortBatchSampler(13, batch_size=2, rank=r, world_size=2, **options), epochs=2)
-        for r in range(2)
+        batches(CohortBatchSampler(13, batch_size=2, rank=r, world_size=2, **options), epochs=2) for r in range(2)
     ]
     assert one == [a + b for a, b in zip(*ranks, strict=True)]
 
@@ -77,9 +76,7 @@ def test_seeds_differ_between_places_steps_and_runs():
 
 
 def test_matched_share_grows_with_the_epochs():
-    sampler = CohortBatchSampler(
-        4, batch_size=2, steps_per_epoch=400, matched_position=0.8, matched_ramp_epochs=4
-    )
+    sampler = CohortBatchSampler(4, batch_size=2, steps_per_epoch=400, matched_position=0.8, matched_ramp_epochs=4)
     for epoch, share in enumerate([0.2, 0.4, 0.6, 0.8, 0.8]):
         sampler.set_epoch(epoch)
         drawn = [batch[0].matched for batch in sampler]
@@ -109,9 +106,7 @@ def test_left_out_cases_are_said_once(caplog):
     sampler = CohortBatchSampler(7, batch_size=4, shuffle=False, fixed=True)
     with caplog.at_level(logging.INFO):
         batches(sampler, epochs=2)
-    assert [r.getMessage().startswith("3 of 7 cases do not fill a batch of 4") for r in caplog.records] == [
-        True
-    ]
+    assert [r.getMessage().startswith("3 of 7 cases do not fill a batch of 4") for r in caplog.records] == [True]
 
 
 def test_last_batch_kept_on_request_unless_no_contrast_is_left():

@@ -35,9 +35,7 @@ def test_safetensors_and_the_old_torch_format(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x.pt", "x.safetensors"])
-@pytest.mark.parametrize(
-    "content", [b"", b"hello, a text file\n", b"\x80\x02}q\x00.", b"\x89PNG\r\n\x1a\n" * 40]
-)
+@pytest.mark.parametrize("content", [b"", b"hello, a text file\n", b"\x80\x02}q\x00.", b"\x89PNG\r\n\x1a\n" * 40])
 def test_what_is_no_checkpoint(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(T3DError, match=rf"{name} is no checkpoint or is damaged \({len(content)} bytes\)"):

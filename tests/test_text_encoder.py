@@ -94,9 +94,7 @@ ROBERTA = RobertaConfig(
     max_position_embeddings=42,
     pad_token_id=1,
 )
-DISTILBERT = DistilBertConfig(
-    vocab_size=100, max_position_embeddings=40, n_layers=2, n_heads=2, dim=32, hidden_dim=64
-)
+DISTILBERT = DistilBertConfig(vocab_size=100, max_position_embeddings=40, n_layers=2, n_heads=2, dim=32, hidden_dim=64)
 
 
 @pytest.mark.parametrize("config", [ROBERTA, DISTILBERT], ids=["roberta", "distilbert"])

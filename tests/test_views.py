@@ -38,9 +38,7 @@ def epoch(num_workers, number=1, kind=Dataset):
 
 
 def equal(a, b):
-    return all(
-        torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y for x, y in zip(a, b, strict=True)
-    )
+    return all(torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y for x, y in zip(a, b, strict=True))
 
 
 def test_batch_holds_views_of_the_drawn_cases():

@@ -231,6 +231,4 @@ def test_whole_networks_of_another_architecture_are_refused(tmp_path):
     words = ["a checkpoint of another architecture than this network", "feature_size is 12 there and 24 here"]
     assert_refused(Encoder(feature_size=24), tmp_path / "model.pt", *words, load=load_network)
     torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "linear.pt")
-    assert_refused(
-        seeded(Encoder, 0), tmp_path / "linear.pt", "2 unexpected (weight, bias)", load=load_network
-    )
+    assert_refused(seeded(Encoder, 0), tmp_path / "linear.pt", "2 unexpected (weight, bias)", load=load_network)

@@ -78,9 +78,7 @@ def check_headers(items: Iterable[dict]) -> None:
     raise_faults(faults, "image headers")
 
 
-def find_cases(
-    dataset_dir: str | Path, *, datalist_file: str | Path | None = None, split: str = "test"
-) -> list[dict]:
+def find_cases(dataset_dir: str | Path, *, datalist_file: str | Path | None = None, split: str = "test") -> list[dict]:
     """Cases for inference: one list of a datalist, or every NIfTI file of a folder.
 
     The datalist is `datalist_file`, else `dataset_dir/datalist.json` where it exists. Without one, the cases

@@ -64,6 +64,4 @@ def raise_faults(faults: list[str], source: str) -> None:
         raise T3DError(f"{source}: {faults[0]}.")
     shown = "".join(f"\n  {fault}" for fault in faults[:SHOWN_FAULTS])
     more = len(faults) - SHOWN_FAULTS
-    raise T3DError(
-        f"{source}: {len(faults)} faults:{shown}" + (f"\n  ... and {more} more" if more > 0 else "")
-    )
+    raise T3DError(f"{source}: {len(faults)} faults:{shown}" + (f"\n  ... and {more} more" if more > 0 else ""))

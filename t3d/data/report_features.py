@@ -51,14 +51,11 @@ class ReportFeatures:
     ) -> None:
         if isinstance(encoder, nn.Module) and any(p.requires_grad for p in encoder.parameters()):
             raise T3DError(
-                "the text encoder learns, so its features change: "
-                "pass --trained_text_layers 0 or --report_cache false"
+                "the text encoder learns, so its features change: pass --trained_text_layers 0 or --report_cache false"
             )
         limit = getattr(encoder, "max_tokens", max_tokens)
         if max_tokens > limit:
-            raise T3DError(
-                f"max_tokens {max_tokens} is above the text encoder's limit: choose at most {limit}"
-            )
+            raise T3DError(f"max_tokens {max_tokens} is above the text encoder's limit: choose at most {limit}")
         self.reports = ReportTokenizer(tokenizer, max_tokens=max_tokens, sections=sections)
         self.cache_dir = Path(cache_dir)
         self.encoder = encoder
@@ -74,9 +71,7 @@ class ReportFeatures:
         """Forget the encoder, to free its memory; the files are all that is needed afterwards."""
         self.encoder = None
 
-    def precompute(
-        self, items: Iterable[Mapping[str, Any]], *, key: str = "report", batch_size: int = 32
-    ) -> int:
+    def precompute(self, items: Iterable[Mapping[str, Any]], *, key: str = "report", batch_size: int = 32) -> int:
         """Compute what is not in the cache or damaged there, and log how many reports are cut.
 
         Args:
@@ -115,9 +110,7 @@ class ReportFeatures:
             if tenth > done:
                 done = tenth
                 logger.info("report features: %d of %d computed", start + len(paths), len(order))
-        logger.info(
-            "report features: %d of %d distinct reports were in the cache", len(seen) - len(order), len(seen)
-        )
+        logger.info("report features: %d of %d distinct reports were in the cache", len(seen) - len(order), len(seen))
         return len(order)
 
     def get(self, text: Any, case_id: str = "?") -> tuple[Tensor, Tensor, Tensor]:

@@ -81,9 +81,7 @@ class CohortBatchSampler(Sampler[list[Draw]]):
             if value != int(value) or value < least:
                 raise T3DError(f"{name} is {value}; set it to a whole number of at least {least}.")
         if not 0 <= matched_position <= 1:
-            raise T3DError(
-                f"matched_position is {matched_position}; it is a share of batches, set it in 0..1."
-            )
+            raise T3DError(f"matched_position is {matched_position}; it is a share of batches, set it in 0..1.")
         self.num_cases, self.batch_size, self.seed = num_cases, batch_size, seed
         self.steps_per_epoch, self.repeats = steps_per_epoch, repeats
         self.matched_position, self.matched_ramp_epochs = matched_position, matched_ramp_epochs

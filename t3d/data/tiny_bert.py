@@ -88,9 +88,7 @@ def tiny_bert(
     try:
         _write(temporary, texts, settings)
         (temporary / _RECORD).write_text(json.dumps(record, indent=1) + "\n")
-        temporary.chmod(
-            0o755
-        )  # mkdtemp's own mode would hide the folder from the other users of a shared disk
+        temporary.chmod(0o755)  # mkdtemp's own mode would hide the folder from the other users of a shared disk
         os.rename(temporary, out_dir)
         logger.info("made a tiny text encoder of %d texts in %s", len(texts), out_dir)
     except OSError as error:  # another process may have made the same folder meanwhile; all else is a fault
@@ -117,9 +115,7 @@ def vocabulary(texts: Sequence[str], vocab_size: int) -> list[str]:
         counts.update(words)
         spread.update(set(words))
     characters = sorted({character for word in counts for character in word} | set("0123456789"))
-    tokens = (
-        SPECIAL_TOKENS + characters + [f"##{character}" for character in characters if character.isalnum()]
-    )
+    tokens = SPECIAL_TOKENS + characters + [f"##{character}" for character in characters if character.isalnum()]
     if len(tokens) > vocab_size:
         raise T3DError(f"vocab_size {vocab_size} is too small: characters alone need {len(tokens)}")
     words = [w for w, n in spread.items() if n >= _LEAST_TEXTS and len(w) > 1 and w.isalpha()]
@@ -150,9 +146,7 @@ def _write(folder: Path, texts: Sequence[str], settings: dict[str, Any]) -> None
             tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
             length = min(_TRAINED_TOKENS, settings["max_tokens"])
             ids = [tokenizer(text, truncation=True, max_length=length)["input_ids"] for text in texts]
-            train_on_masked_words(
-                model, ids, steps=settings["pretrain_steps"], first_word_id=len(SPECIAL_TOKENS)
-            )
+            train_on_masked_words(model, ids, steps=settings["pretrain_steps"], first_word_id=len(SPECIAL_TOKENS))
     with quiet_transformers():
         model.eval().save_pretrained(folder)
 

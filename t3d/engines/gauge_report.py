@@ -90,7 +90,7 @@ def draw(gauges: dict) -> matplotlib.figure.Figure:
 
 
 def _bars(axes, gauges: dict, names: dict[str, str]) -> None:
-    for place, (name, text) in enumerate(names.items()):
+    for place, name in enumerate(names):
         value = gauges[name]
         low, high = gauges[f"{name}_interval"]
         axes.bar(place, value, yerr=[[max(0, value - low)], [max(0, high - value)]], capsize=5)

@@ -30,8 +30,8 @@ def verdict(gauges: dict) -> list[str]:
         said.append(f"tic_accuracy is {gauges['tic_accuracy']:.1%} ({low:.1%} to {high:.1%}), chance {chance:.1%}.")
     if gauges["restoration_error_interval"][1] >= gauges["corrupted_input_error"]:
         said.append(
-            f"NOT RESTORED: the restored crops (L1 {gauges['restoration_error']:.4f}) are no better than the corrupted "
-            f"ones ({gauges['corrupted_input_error']:.4f})."
+            f"NOT RESTORED: the restored crops (L1 {gauges['restoration_error']:.4f}) are no better than the "
+            f"corrupted ones ({gauges['corrupted_input_error']:.4f})."
         )
     return said + _about_text(gauges)
 

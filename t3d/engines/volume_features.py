@@ -68,8 +68,8 @@ class VolumeFeatures(Inferer):
             side % STRIDE or side < window for side, window in zip(sides, self.crop_size, strict=True)
         ):
             raise T3DError(
-                f"volume of shape {tuple(inputs.shape)} must be (1, channel, X, Y, Z) with sides divisible by {STRIDE} "
-                f"and not below the window {self.crop_size}: pad it first (SpatialPadd, DivisiblePadd)"
+                f"volume of shape {tuple(inputs.shape)} must be (1, channel, X, Y, Z) with sides divisible by "
+                f"{STRIDE} and not below the window {self.crop_size}: pad it first (SpatialPadd, DivisiblePadd)"
             )
         pooled: list[Tensor] = []
         embedded: list[Tensor] = []

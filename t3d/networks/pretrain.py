@@ -179,9 +179,7 @@ class PretrainNetwork(nn.Module):
         flat = tokens.flatten(1, 2)
         return self.fusion(flat, features, report_mask).view_as(tokens)
 
-    def _candidates(
-        self, clean: Tensor, plain: Tensor, features: Tensor | None, report_mask: Tensor | None
-    ) -> Tensor:
+    def _candidates(self, clean: Tensor, plain: Tensor, features: Tensor | None, report_mask: Tensor | None) -> Tensor:
         if self.candidates == "image":
             return plain
         if self.candidates == "own_report":

@@ -21,9 +21,7 @@ class RestorationDecoder(nn.Module):
             half = width // 2
             stages += [
                 UpSample(3, width, half, scale_factor=2, mode="deconv"),
-                Convolution(
-                    3, half, half, act="LEAKYRELU", norm=("group", {"num_groups": 3}), adn_ordering="NA"
-                ),
+                Convolution(3, half, half, act="LEAKYRELU", norm=("group", {"num_groups": 3}), adn_ordering="NA"),
             ]
             width = half
         self.stages = nn.Sequential(*stages)

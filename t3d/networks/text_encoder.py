@@ -57,18 +57,14 @@ class TextEncoder(nn.Module):
         self.identity = folder_identity(name, folder)
         config = _load(AutoConfig, name, folder)
         if getattr(config, "pad_token_id", None) is None or getattr(config, "is_encoder_decoder", False):
-            raise T3DError(
-                f"text encoder {name} is no encoder with a padding token; choose one, such as a BERT"
-            )
+            raise T3DError(f"text encoder {name} is no encoder with a padding token; choose one, such as a BERT")
         self.pad_id = int(config.pad_token_id)
         self.width = int(config.hidden_size)
         self.max_tokens = _max_tokens(config)
         self.model = _load_model(name, folder, config)
         layers = _layers(self.model, config)
         if not 0 <= trained_layers <= len(layers):
-            raise T3DError(
-                f"trained_layers {trained_layers} is not possible: {name} has {len(layers)} layers"
-            )
+            raise T3DError(f"trained_layers {trained_layers} is not possible: {name} has {len(layers)} layers")
         self.trained = trained_layers
         self.requires_grad_(False)
         for layer in self._trained_layers():
@@ -100,9 +96,7 @@ class TextEncoder(nn.Module):
             T3DError: L is above ``max_tokens``.
         """
         if ids.shape[1] > self.max_tokens:
-            raise T3DError(
-                f"a report has {ids.shape[1]} tokens; {self.identity} reads {self.max_tokens}: cut it"
-            )
+            raise T3DError(f"a report has {ids.shape[1]} tokens; {self.identity} reads {self.max_tokens}: cut it")
         mask = (ids != self.pad_id).long()
         with contextlib.ExitStack() as stack:
             if self.trained == 0:
@@ -128,9 +122,7 @@ def _load(auto: Any, name: str, folder: Path, **options: Any) -> Any:
     """``from_pretrained`` from a folder, never with remote code, its errors in the user's words."""
     try:
         with quiet_transformers():
-            return auto.from_pretrained(
-                str(folder), trust_remote_code=False, local_files_only=True, **options
-            )
+            return auto.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True, **options)
     except _LOADING_FAULTS as error:
         if "trust_remote_code" in str(error):
             raise T3DError(
@@ -138,9 +130,7 @@ def _load(auto: Any, name: str, folder: Path, **options: Any) -> Any:
                 "transformers has built in, such as a BERT"
             ) from error
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise T3DError(
-            f"text encoder {name} could not be loaded: {reason.rstrip('.')}. Check its files."
-        ) from error
+        raise T3DError(f"text encoder {name} could not be loaded: {reason.rstrip('.')}. Check its files.") from error
 
 
 def _load_model(name: str, folder: Path, config: Any) -> nn.Module:
@@ -161,9 +151,7 @@ def _layers(model: nn.Module, config: Any) -> nn.ModuleList:
     for module in model.modules():
         if isinstance(module, nn.ModuleList) and len(module) == config.num_hidden_layers:
             return module
-    raise T3DError(
-        f"the transformer layers of {type(model).__name__} were not found; choose a BERT-like encoder"
-    )
+    raise T3DError(f"the transformer layers of {type(model).__name__} were not found; choose a BERT-like encoder")
 
 
 def _max_tokens(config: Any) -> int:

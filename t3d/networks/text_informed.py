@@ -18,9 +18,7 @@ class TextInformedEncoder(nn.Module):
 
     def __init__(self, *, width: int, text_width: int, num_heads: int = 6) -> None:
         super().__init__()
-        self.attention = nn.MultiheadAttention(
-            width, num_heads, kdim=text_width, vdim=text_width, batch_first=True
-        )
+        self.attention = nn.MultiheadAttention(width, num_heads, kdim=text_width, vdim=text_width, batch_first=True)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor, report: Tensor, report_mask: Tensor) -> Tensor:

@@ -99,17 +99,13 @@ class RandCorruptViewsd(Randomizable, MapTransform):
         MapTransform.__init__(self, keys)
         self.corrupted_keys = (corrupted_key,) if isinstance(corrupted_key, str) else tuple(corrupted_key)
         if len(self.corrupted_keys) != len(self.keys):
-            raise T3DError(
-                f"corrupted_key names {len(self.corrupted_keys)} keys for {len(self.keys)}; name one each."
-            )
+            raise T3DError(f"corrupted_key names {len(self.corrupted_keys)} keys for {len(self.keys)}; name one each.")
         if not 0 <= share <= MOST:
             raise T3DError(f"the corrupted share is {share}; set it in 0..{MOST}.")
         if not 0 <= shuffle_share <= 1:
             raise T3DError(f"shuffle_share is {shuffle_share}; set it in 0..1.")
         if not 0 < hole_share <= 1:
-            raise T3DError(
-                f"hole_share is {hole_share}; it is a share of the crop's side, set it above 0 to 1."
-            )
+            raise T3DError(f"hole_share is {hole_share}; it is a share of the crop's side, set it above 0 to 1.")
         shuffled = min(shuffle_share, share)
         # Both kinds are independent: 1 - share = (1 - shuffled)(1 - dropped).
         dropped = 1 - (1 - share) / (1 - shuffled)

@@ -60,9 +60,7 @@ class PairedCropsd(Randomizable, MapTransform):
                 f"use for example {_nearest(sides)}."
             )
         if view_overlap is not None and not 0 <= view_overlap <= 1:
-            raise T3DError(
-                f"view_overlap is {view_overlap}; it is a share of the crop, set it in 0..1 or to null."
-            )
+            raise T3DError(f"view_overlap is {view_overlap}; it is a share of the crop, set it in 0..1 or to null.")
         if num_views < 1:
             raise T3DError(f"num_views is {num_views}; set it to 1 or more (2 for the contrast).")
         self.crop_size = np.array(sides, dtype=np.int64)

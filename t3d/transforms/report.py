@@ -129,9 +129,7 @@ class RandSentencesd(RandomizableTransform, MapTransform):
         whole = isinstance(sentences, numbers.Integral) and not isinstance(sentences, bool)
         share = isinstance(sentences, float) and 0 < sentences <= 1
         if sentences != "all" and not share and not (whole and sentences >= 1):
-            raise T3DError(
-                f'sentences {sentences!r} must be "all", a share in (0, 1] or a whole number from 1 on'
-            )
+            raise T3DError(f'sentences {sentences!r} must be "all", a share in (0, 1] or a whole number from 1 on')
         self.sentences = sentences
 
     def kept(self, count: int) -> int:
@@ -151,7 +149,5 @@ class RandSentencesd(RandomizableTransform, MapTransform):
             if kept < len(present):
                 self.randomize(None)
                 chosen = self.R.permutation(len(present))[:kept]
-                item[key] = item[key] & (
-                    (sentence < 0) | torch.isin(sentence, present[torch.as_tensor(chosen)])
-                )
+                item[key] = item[key] & ((sentence < 0) | torch.isin(sentence, present[torch.as_tensor(chosen)]))
         return item

@@ -42,9 +42,7 @@ class ReportTokenizer:
 
     def __init__(self, tokenizer: Any, *, max_tokens: int = 256, sections: Sequence[str] = SECTIONS) -> None:
         if tokenizer.pad_token_id is None:
-            raise T3DError(
-                f"tokenizer {tokenizer.name_or_path} has no padding token; choose a text encoder like BERT"
-            )
+            raise T3DError(f"tokenizer {tokenizer.name_or_path} has no padding token; choose a text encoder like BERT")
         self.tokenizer = tokenizer
         self.max_tokens = int(max_tokens)
         self.sections = (sections,) if isinstance(sections, str) else tuple(sections)

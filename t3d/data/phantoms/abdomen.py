@@ -81,9 +81,7 @@ def paint_abdomen(grid: Grid, anatomy: Anatomy) -> None:
 def _inside_wall(grid, centre, radii, rotation, tissue, over, anatomy) -> None:
     box, inside = grid.ellipsoid(centre, radii, rotation)
     x, y, z = grid.axes(box)
-    grid.paint(
-        box, (inside < 1) & in_cavity(x, y, z, margin=4.0) & (z < diaphragm(anatomy, x, y) - 3), tissue, over
-    )
+    grid.paint(box, (inside < 1) & in_cavity(x, y, z, margin=4.0) & (z < diaphragm(anatomy, x, y) - 3), tissue, over)
 
 
 def _kidney(grid: Grid, anatomy: Anatomy, side: int, tissue: Tissue) -> None:
@@ -139,9 +137,7 @@ def _bowel(grid: Grid, anatomy: Anatomy) -> None:
 def _muscles(grid: Grid) -> None:
     """Psoas on both sides of the lumbar spine."""
     paths = [
-        smooth_path(
-            [(s * 27, -66, -60), (s * 34, -64, -110), (s * 42, -58, BOTTOM - 30)], [6, 14, 20], steps=30
-        )
+        smooth_path([(s * 27, -66, -60), (s * 34, -64, -110), (s * 42, -58, BOTTOM - 30)], [6, 14, 20], steps=30)
         for s in (1, -1)
     ]
     grid.paint(EVERYWHERE, tube_mask(grid, *paths), Tissue.MUSCLE, over=INSIDES)

@@ -73,9 +73,7 @@ def phantoms(
     if montage:
         files["montage.png"] = montage_png(folder, planned)
     files["datalist.json"] = datalist
-    write_atomically(
-        {folder / name: (lambda file, data=data: file.write(data)) for name, data in files.items()}
-    )
+    write_atomically({folder / name: (lambda file, data=data: file.write(data)) for name, data in files.items()})
     logger.info("%d phantoms in %s", cases, folder)
     return folder / "datalist.json"
 
@@ -121,10 +119,7 @@ def _write_case(folder: Path, case: Case, shape: tuple[int, int, int]) -> None:
     affine[:3, 3] = first + case.origin
     data = [nifti_bytes(*oriented(volume, affine, case.orientation)) for volume in (image, labels)]
     write_atomically(
-        {
-            target: (lambda file, part=part: file.write(part))
-            for target, part in zip(targets, data, strict=True)
-        }
+        {target: (lambda file, part=part: file.write(part)) for target, part in zip(targets, data, strict=True)}
     )
 
 
@@ -143,7 +138,6 @@ def _read_shape(shape: int | str | Sequence[int]) -> tuple[int, int, int]:
         sides = sides * 3
     if len(sides) != 3 or len(whole) not in (1, 3) or min(sides) < SMALLEST_SIDE:
         raise T3DError(
-            f"shape is {shape!r}; give one or three whole numbers of at least {SMALLEST_SIDE}, "
-            "such as 64,64,64."
+            f"shape is {shape!r}; give one or three whole numbers of at least {SMALLEST_SIDE}, such as 64,64,64."
         )
     return tuple(sides)

@@ -62,9 +62,7 @@ def _emphysema(anatomy, rng, earlier):
         size = float(rng.uniform(14, 36))
         point = point_in(rng, low, high, in_free_lung(anatomy, side), radius=0.5 * size / 2 / anatomy.frame)
         if point is not None:
-            lesions.append(
-                Lesion("emphysema", size, SIDE[side], "upper lobe", tuple(map(float, point)), stretch(rng))
-            )
+            lesions.append(Lesion("emphysema", size, SIDE[side], "upper lobe", tuple(map(float, point)), stretch(rng)))
     return lesions
 
 
@@ -107,9 +105,7 @@ def _liver(anatomy, rng, earlier):
         if point is None:
             return None
         part = "left" if point[0] < 22 else "right"
-        return Lesion(
-            "liver_lesion", size, part, f"{part} hepatic lobe", tuple(map(float, point)), stretch(rng)
-        )
+        return Lesion("liver_lesion", size, part, f"{part} hepatic lobe", tuple(map(float, point)), stretch(rng))
 
     return several_apart(rng, draw, 4)
 
@@ -130,9 +126,7 @@ def _kidney(anatomy, rng, finding: str, sizes: tuple[float, float], out: float) 
     # `out` is the way from the sinus to the outer border, in half axes.
     offset = np.array([side * out * (0.75 if pole else 1.0), 0.1, 0.62 * pole]) * radii
     place = {1: "upper pole", 0: "interpolar region", -1: "lower pole"}[pole]
-    return Lesion(
-        finding, size, SIDE[side], place, tuple(map(float, centre + rotation @ offset)), stretch(rng)
-    )
+    return Lesion(finding, size, SIDE[side], place, tuple(map(float, centre + rotation @ offset)), stretch(rng))
 
 
 def _stones(anatomy, rng, earlier):

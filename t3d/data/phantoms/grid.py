@@ -32,15 +32,11 @@ class Grid:
     first: np.ndarray
 
     @classmethod
-    def covering(
-        cls, field_mm: np.ndarray, centre_mm: np.ndarray, shape: tuple[int, int, int], frame: np.ndarray
-    ):
+    def covering(cls, field_mm: np.ndarray, centre_mm: np.ndarray, shape: tuple[int, int, int], frame: np.ndarray):
         """A grid of `shape` voxels over a fixed field of view: the shape changes the spacing only."""
         spacing = np.asarray(field_mm, float) / shape
         first = np.asarray(centre_mm, float) - spacing * (np.asarray(shape) - 1) / 2
-        axes = [
-            ((first[k] + spacing[k] * np.arange(shape[k])) / frame[k]).astype(np.float32) for k in range(3)
-        ]
+        axes = [((first[k] + spacing[k] * np.arange(shape[k])) / frame[k]).astype(np.float32) for k in range(3)]
         x, y, z = np.ix_(*axes)
         tissue = np.full(shape, Tissue.AIR, np.uint8)
         return cls(tissue, x, y, z, np.asarray(frame, float), spacing, first)

@@ -80,9 +80,7 @@ def lung_lesion(
     )
     if point is None:
         return None
-    return Lesion(
-        finding, size, SIDE[side], lobe(side, point[1], point[2]), tuple(map(float, point)), stretch(rng)
-    )
+    return Lesion(finding, size, SIDE[side], lobe(side, point[1], point[2]), tuple(map(float, point)), stretch(rng))
 
 
 def several_apart(rng: np.random.Generator, draw: Callable[[], Lesion | None], most: int) -> list[Lesion]:

@@ -86,14 +86,8 @@ def _pleural_effusion(grid: Grid, hu, labels, lesion: Lesion) -> None:
 def _pericardial_effusion(study: Study, grid: Grid, hu, labels, lesion: Lesion) -> None:
     anatomy = study.anatomy
     thickness = lesion.size_mm / grid.frame.mean()
-    box, squared = grid.ellipsoid(
-        anatomy.heart_centre, anatomy.heart_radii + thickness, anatomy.heart_rotation
-    )
-    within = (
-        (squared < 1)
-        & in_cavity(*grid.axes(box), margin=2.0)
-        & np.isin(grid.tissue[box], (*LUNGS, Tissue.FAT))
-    )
+    box, squared = grid.ellipsoid(anatomy.heart_centre, anatomy.heart_radii + thickness, anatomy.heart_rotation)
+    within = (squared < 1) & in_cavity(*grid.axes(box), margin=2.0) & np.isin(grid.tissue[box], (*LUNGS, Tissue.FAT))
     hu[box][within] = 12
     labels[box][within] = LABELS["pericardial_effusion"]
 

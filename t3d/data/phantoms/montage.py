@@ -44,9 +44,7 @@ def montage_png(folder: Path, planned: list[Case]) -> bytes:
         present = [name.replace("_", " ") for name, there in case.study.findings.items() if there]
         title = f"{case.case_id}: {', '.join(present) or 'normal'}"
         row[0].text(0, 1.12, title, transform=row[0].transAxes, color="white", fontsize=9)
-    figure.subplots_adjust(
-        left=0.01, right=0.99, bottom=0.01, top=1 - 0.15 / len(shown), wspace=0.03, hspace=0.2
-    )
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=1 - 0.15 / len(shown), wspace=0.03, hspace=0.2)
     target = io.BytesIO()
     figure.savefig(target, format="png", dpi=80, facecolor="black", metadata={"Software": None})
     return target.getvalue()

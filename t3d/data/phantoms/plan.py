@@ -81,11 +81,7 @@ def split_by_patient(cases: list[Case], seed: int) -> dict[str, list[Case]]:
     split_of, filled = {}, {"test": 0, "validation": 0}
     for place, number in enumerate(order):
         name = patients[number]
-        short = [
-            split
-            for split in wanted
-            if filled[split] + sizes[name] / 2 <= wanted[split] or filled[split] == 0
-        ]
+        short = [split for split in wanted if filled[split] + sizes[name] / 2 <= wanted[split] or filled[split] == 0]
         left = len(patients) - place
         split_of[name] = short[0] if short and left > 1 and len(patients) >= 3 else "training"
         if split_of[name] != "training":

@@ -14,16 +14,8 @@ def abdomen_sentences(study: Study, rng: np.random.Generator) -> list[Sentence]:
 def _liver(study: Study, rng) -> list[Sentence]:
     anatomy = study.anatomy
     size = centimetres(anatomy.liver_length * anatomy.frame[2])
-    sentences = [
-        Sentence(pick(rng, [f"The liver measures {size}.", f"Liver span {size} in the midclavicular line."]))
-    ]
-    reach = (
-        "extends far to the left"
-        if anatomy.liver_left > 75
-        else "is small"
-        if anatomy.liver_left < 52
-        else ""
-    )
+    sentences = [Sentence(pick(rng, [f"The liver measures {size}.", f"Liver span {size} in the midclavicular line."]))]
+    reach = "extends far to the left" if anatomy.liver_left > 75 else "is small" if anatomy.liver_left < 52 else ""
     if reach:
         sentences.append(Sentence(f"The left hepatic lobe {reach}."))
     if study.of("hepatic_steatosis"):
@@ -43,9 +35,7 @@ def _liver(study: Study, rng) -> list[Sentence]:
         )
     lesions = study.of("liver_lesion")
     if not lesions:
-        sentences.append(
-            Sentence(pick(rng, ["No focal liver lesion.", "No focal hepatic abnormality is seen."]))
-        )
+        sentences.append(Sentence(pick(rng, ["No focal liver lesion.", "No focal hepatic abnormality is seen."])))
         return sentences
     sizes = [length(rng, one.size_mm) for one in lesions]
     each = listed([f"{size} in the {one.place}" for size, one in zip(sizes, lesions, strict=True)])

@@ -61,9 +61,7 @@ def _lungs(study: Study, rng) -> list[Sentence]:
         sentences.append(Sentence(pick(rng, ways)))
     elif absent:
         said = " or ".join(absent)
-        sentences.append(
-            Sentence(pick(rng, [f"No {said}.", f"There is no {said}.", f"No evidence of {said}."]))
-        )
+        sentences.append(Sentence(pick(rng, [f"No {said}.", f"There is no {said}.", f"No evidence of {said}."])))
     return sentences
 
 
@@ -144,9 +142,7 @@ def _heart(study: Study, rng) -> list[Sentence]:
         ]
         sentences.append(Sentence(pick(rng, text), f"Pericardial effusion, {size}."))
     else:
-        sentences.append(
-            Sentence(pick(rng, ["No pericardial effusion.", "There is no pericardial effusion."]))
-        )
+        sentences.append(Sentence(pick(rng, ["No pericardial effusion.", "There is no pericardial effusion."])))
     return sentences
 
 

@@ -41,12 +41,8 @@ def _spine(grid: Grid, anatomy: Anatomy) -> None:
     behind = y + 15.5 * grow + 9
     canal = (x / 10.5) ** 2 + (behind / 8.5) ** 2
     ring = ((x / 19) ** 2 + (behind / 15.5) ** 2 < 1) & (within < 0.72)
-    spinous = (
-        (np.abs(x) < 4.5) & (behind < -10) & (behind > -36) & (np.abs(within - 0.5 + behind / 90) < 0.24)
-    )
-    transverse = (
-        (np.abs(x) < 36) & (np.abs(behind + 4 + 0.12 * np.abs(x)) < 5.5) & (np.abs(within - 0.3) < 0.2)
-    )
+    spinous = (np.abs(x) < 4.5) & (behind < -10) & (behind > -36) & (np.abs(within - 0.5 + behind / 90) < 0.24)
+    transverse = (np.abs(x) < 36) & (np.abs(behind + 4 + 0.12 * np.abs(x)) < 5.5) & (np.abs(within - 0.3) < 0.2)
     grid.paint(box, ring | spinous | transverse, Tissue.CORTEX)
     grid.paint(box, (body < 1) & disc, Tissue.DISC)
     grid.paint(box, (body < 1) & ~disc, Tissue.CORTEX)

@@ -63,9 +63,7 @@ class Study:
 
     def of(self, finding: str) -> list[Lesion]:
         """The lesions of one finding, the largest first."""
-        return sorted(
-            (lesion for lesion in self.lesions if lesion.finding == finding), key=lambda one: -one.size_mm
-        )
+        return sorted((lesion for lesion in self.lesions if lesion.finding == finding), key=lambda one: -one.size_mm)
 
     @property
     def findings(self) -> dict[str, int]:

@@ -61,9 +61,7 @@ def lobe(side: int, y: float, z: float) -> str:
     return "upper lobe"
 
 
-def skin_radii(
-    anatomy: Anatomy, z: np.ndarray, *, fat: bool = True
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def skin_radii(anatomy: Anatomy, z: np.ndarray, *, fat: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Half-width, half-depth and centre depth of the body (or of its muscle wall) at each height.
 
     The wall is 20 mm of muscle and ribs; shoulders widen the top; fat comes on top in mm of the patient and

@@ -58,19 +58,13 @@ def filled_share(grid: Grid, starts: np.ndarray, ends: np.ndarray, radii: np.nda
     reach = radii[tube] * np.sqrt((dot + 0.5) / dots[tube])
     angle = dot * GOLDEN_ANGLE
     points = starts[tube] + ((disc + 0.5) / discs[tube] * length[tube])[:, None] * tangent[tube]
-    points += (reach * np.cos(angle))[:, None] * across[tube] + (reach * np.sin(angle))[:, None] * second[
-        tube
-    ]
+    points += (reach * np.cos(angle))[:, None] * across[tube] + (reach * np.sin(angle))[:, None] * second[tube]
     volume = (np.pi * radii**2 * length / samples)[tube] / grid.spacing.prod()
     index = np.rint((points - grid.first) / grid.spacing).astype(np.int64)
     shape = grid.tissue.shape
     inside = ((index >= 0) & (index < shape)).all(axis=1)
     flat = np.ravel_multi_index(index[inside].T, shape)
-    return (
-        np.bincount(flat, weights=volume[inside], minlength=grid.tissue.size)
-        .astype(np.float32)
-        .reshape(shape)
-    )
+    return np.bincount(flat, weights=volume[inside], minlength=grid.tissue.size).astype(np.float32).reshape(shape)
 
 
 def tube_mask(grid: Grid, *paths: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
