@@ -1,7 +1,7 @@
 """Few-label linear probe: how much of the findings can be read off frozen features?
 
 For every finding a logistic regression on the standardised ``features`` of the labelled cases, scored by AUROC on
-the test cases; the mean over findings that occur and are absent in both. Labelled subsets are drawn by patient from a seed and
+the test cases; the mean over findings that occur and are absent in both. Labelled subsets are drawn from a seed and
 are the same for every set of features that is compared.
 """
 
