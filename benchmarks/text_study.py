@@ -1,6 +1,6 @@
 """Does the text help? Trains several recipes on one cohort with one seed and prints a table of gauges and probes.
 
-python benchmarks/text_study.py --dataset_dir COHORT --out_dir OUT [--recipes image,twin,..] [--max_epochs 20]
+python benchmarks/text_study.py --dataset_dir COHORT --out_dir OUT [--recipes "image;twin;.."] [--max_epochs 20]
 
 Every recipe is the bundle's train.json + demo.json with a few overrides, run through ``monai.bundle run`` as a user
 would. A recipe that is finished is not run again, so the study can be interrupted and extended.
