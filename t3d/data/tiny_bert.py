@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from t3d.data.masked_words import train_on_masked_words
 from t3d.errors import T3DError
-from t3d.quiet_transformers import quiet_transformers
 
 logger = logging.getLogger(__name__)
 
@@ -142,13 +142,14 @@ def _write(folder: Path, texts: Sequence[str], settings: dict[str, Any]) -> None
         torch.manual_seed(settings["seed"])
         model = BertModel(config, add_pooling_layer=False)
         if settings["pretrain_steps"]:
-            config.save_pretrained(folder)  # the tokenizer's class is looked up by the config
+            config.to_json_file(folder / "config.json")  # the tokenizer's class is looked up by the config
             tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
             length = min(_TRAINED_TOKENS, settings["max_tokens"])
             ids = [tokenizer(text, truncation=True, max_length=length)["input_ids"] for text in texts]
             train_on_masked_words(model, ids, steps=settings["pretrain_steps"], first_word_id=len(SPECIAL_TOKENS))
-    with quiet_transformers():
-        model.eval().save_pretrained(folder)
+    # save_pretrained writes on the first process only, but here every process makes a folder of its own.
+    config.to_json_file(folder / "config.json")
+    save_file(model.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})
 
 
 def _checksum(texts: Sequence[str], settings: dict[str, Any]) -> str:

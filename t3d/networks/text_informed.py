@@ -18,6 +18,9 @@ class TextInformedEncoder(nn.Module):
 
     def __init__(self, *, width: int, text_width: int, num_heads: int = 6) -> None:
         super().__init__()
+        # Text encoders give tokens of very different size (MiniLM 3.7 in norm, a BERT about 14): without a common
+        # scale small ones make the attention uniform, and a uniform mean hardly differs between reports.
+        self.report_norm = nn.LayerNorm(text_width)
         self.attention = nn.MultiheadAttention(width, num_heads, kdim=text_width, vdim=text_width, batch_first=True)
         self.norm = nn.LayerNorm(width)
 
@@ -32,5 +35,6 @@ class TextInformedEncoder(nn.Module):
         Returns:
             (B, N, C).
         """
+        report = self.report_norm(report)
         read, _ = self.attention(tokens, report, report, key_padding_mask=~report_mask, need_weights=False)
         return self.norm(tokens + read)
