@@ -36,7 +36,7 @@ help:
 
 test: .venv-test/ready
 	@echo "==> running the tests"
-	@$(TEST_PYTHON) -m pytest -q
+	@OMP_NUM_THREADS=1 $(TEST_PYTHON) -m pytest -q
 
 lint: .venv-test/ready
 	@echo "==> checking style and format"

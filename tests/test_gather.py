@@ -1,6 +1,7 @@
 """Two processes must train exactly as one process that holds the joined batch."""
 
 import os
+from datetime import timedelta
 
 import pytest
 import torch
@@ -58,10 +59,12 @@ def gradients(network, part):
     return loss.detach()
 
 
-def one_of_two(rank, port, candidates, folder):
+def one_of_two(rank, candidates, folder):
     torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    dist.init_process_group("gloo", rank=rank, world_size=2)
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2, timeout=timedelta(seconds=120)
+    )
     network = DistributedDataParallel(build(candidates))
     part = {key: value[rank * ROWS // 2 : (rank + 1) * ROWS // 2] for key, value in batch().items()}
     loss = gradients(network, part)
@@ -73,8 +76,8 @@ def one_of_two(rank, port, candidates, folder):
 
 
 @pytest.mark.parametrize("candidates", CANDIDATES)
-def test_gradient_of_two_processes_equals_that_of_one(candidates, tmp_path, free_port):
-    mp.spawn(one_of_two, (free_port, candidates, tmp_path), nprocs=2)
+def test_gradient_of_two_processes_equals_that_of_one(candidates, tmp_path):
+    mp.spawn(one_of_two, (candidates, tmp_path), nprocs=2)
     two = torch.load(tmp_path / "two.pt", weights_only=True)
     network = build(candidates)
     loss = gradients(network, batch())
