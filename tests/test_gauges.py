@@ -1,8 +1,7 @@
-import numpy as np
 import pytest
 import torch
 
-from t3d.engines.gauges import another_report, bootstrap_mean, effective_rank, summarise
+from t3d.engines.gauges import another_report, effective_rank, summarise
 from t3d.engines.verdict import verdict
 
 
@@ -11,16 +10,6 @@ def test_effective_rank_of_known_spectra():
     even = torch.cat([torch.eye(4), -torch.eye(4)])
     assert effective_rank(even) == pytest.approx(4.0)
     assert effective_rank(torch.ones(6, 3)) == pytest.approx(1.0, abs=1e-6)
-
-
-def test_bootstrap_resamples_patients_not_cases():
-    values = np.array([0.0, 1.0] * 8)
-    mean, (low, high) = bootstrap_mean(values, np.arange(16))
-    assert mean == 0.5 and low < 0.4 and high > 0.6
-    paired, interval = bootstrap_mean(values, np.repeat(np.arange(8), 2))
-    assert paired == 0.5 and interval == [0.5, 0.5]
-    assert bootstrap_mean(np.array([np.nan, 2.0]), np.array([1, 2])) == (2.0, [2.0, 2.0])
-    assert bootstrap_mean(np.array([np.nan]), np.array([1])) == (None, None)
 
 
 def test_another_report_skips_equal_ones():

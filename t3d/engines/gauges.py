@@ -10,12 +10,11 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
 
+from t3d.intervals import bootstrap_mean
 from t3d.losses.contrast import top1_hits
 from t3d.losses.restoration import restoration_error
 
 logger = logging.getLogger(__name__)
-
-RESAMPLES = 2000
 
 
 class MeasureGauges:
@@ -135,19 +134,6 @@ def summarise(values: dict[str, Tensor], *, batch_size: int) -> dict:
     gauges["cases"] = len(np.unique(values["case"].numpy()))
     gauges["draws"] = len(patients)
     return gauges
-
-
-def bootstrap_mean(values: np.ndarray, groups: np.ndarray) -> tuple[float | None, list[float] | None]:
-    """Mean of the finite values and its 95 % interval from resampling groups (patients), seeded."""
-    finite = np.isfinite(values)
-    if not finite.any():
-        return None, None
-    _, place = np.unique(groups[finite], return_inverse=True)
-    sums = np.bincount(place, weights=values[finite])
-    counts = np.bincount(place)
-    picks = np.random.default_rng(0).integers(0, len(sums), (RESAMPLES, len(sums)))
-    means = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
-    return float(values[finite].mean()), [float(bound) for bound in np.percentile(means, [2.5, 97.5])]
 
 
 def effective_rank(embeddings: Tensor) -> float:

@@ -1,6 +1,7 @@
 """Checkpoints a killed run goes on from by itself, and the best model so far."""
 
 import logging
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
+from monai.data.utils import set_rnd
 from torch import nn
 
 from t3d.atomic import write_atomically
@@ -30,7 +32,9 @@ class TrainingState:
         ckpt_dir: where ``checkpoint_epoch=N.pt`` lie. Each is written beside and then renamed.
         network: trained network (unwrapped from DistributedDataParallel by itself).
         optimizer, scheduler: as trained with.
-        sampler: has ``set_epoch`` (0-based).
+        sampler: has ``set_epoch`` (0-based), where batches are keyed by the epoch.
+        data: dataset whose MONAI random transforms are seeded at the start of every epoch, where they are not keyed
+            by themselves.
         recipe: settings that must not change between a run and its continuation, plain JSON values.
         seed: of torch's generators.
         every: epochs between checkpoints.
@@ -45,8 +49,9 @@ class TrainingState:
         network: nn.Module,
         optimizer: torch.optim.Optimizer,
         scheduler: Any,
-        sampler: Any,
         recipe: dict,
+        sampler: Any = None,
+        data: Any = None,
         seed: int = 0,
         every: int = 1,
         keep: int = 2,
@@ -60,6 +65,7 @@ class TrainingState:
         if best is not None:
             self.parts["best"] = best
         self.sampler = sampler
+        self.data = data
         self.recipe = recipe
         self.seed = seed
         self.every = every
@@ -73,10 +79,14 @@ class TrainingState:
         engine.add_event_handler(Events.COMPLETED, self.save_last)
 
     def start_epoch(self, engine: Engine) -> None:
-        """Set the sampler's epoch and torch's generators from (seed, epoch, process)."""
-        self.sampler.set_epoch(engine.state.epoch - 1)
+        """Set the sampler's epoch and all generators from (seed, epoch, process)."""
+        if self.sampler is not None:
+            self.sampler.set_epoch(engine.state.epoch - 1)
         key = np.random.SeedSequence(self.seed, spawn_key=(engine.state.epoch, idist.get_rank()))
-        torch.manual_seed(int(key.generate_state(1)[0]))
+        number = int(key.generate_state(1)[0])
+        torch.manual_seed(number)
+        if self.data is not None:
+            set_rnd(self.data, seed=number)
 
     def checkpoints(self) -> list[tuple[int, Path]]:
         """(epoch, path) of the checkpoints in the folder, oldest first."""
@@ -177,9 +187,9 @@ class BestModel:
         engine.add_event_handler(Events.COMPLETED, self.compare)
 
     def compare(self, engine: Engine) -> None:
-        """Save the network if the gauge is above every earlier value."""
+        """Save the network if the gauge is above every earlier value; NaN (not measurable) never is."""
         value = engine.state.metrics[self.gauge]
-        if self.value is not None and value <= self.value:
+        if math.isnan(value) or (self.value is not None and value <= self.value):
             return
         self.value = value
         if idist.get_rank() == 0:

@@ -1,0 +1,29 @@
+import pytest
+import torch
+from monai.networks.nets import SwinUNETR
+
+from t3d.engines.layer_decay import parameter_groups
+from t3d.errors import T3DError
+
+
+def test_rates_fall_towards_the_input_and_every_parameter_is_there_once():
+    network = SwinUNETR(in_channels=1, out_channels=2, feature_size=12)
+    groups = parameter_groups(network, learning_rate=0.1, layer_decay=0.5, weight_decay=0.01)
+    assert [group["lr"] for group in groups] == pytest.approx([0.1 * 0.5**power for power in (5, 4, 3, 2, 1, 0)])
+    rate = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    assert len(rate) == sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
+    assert rate[id(network.swinViT.patch_embed.proj.weight)] == pytest.approx(0.1 / 32)
+    assert rate[id(network.swinViT.layers4[0].blocks[0].attn.qkv.weight)] == pytest.approx(0.05)
+    assert rate[id(network.out.conv.conv.weight)] == pytest.approx(0.1)
+    second = SwinUNETR(in_channels=1, out_channels=2, feature_size=12, use_v2=True)
+    groups = parameter_groups(second, learning_rate=0.1, layer_decay=0.5, weight_decay=0.01)
+    rate = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    first = next(iter(second.swinViT.layers1c.parameters()))
+    assert rate[id(first)] == pytest.approx(0.1 / 16)
+
+
+def test_what_cannot_be_meant_is_refused():
+    with pytest.raises(T3DError, match="layer_decay 1.5"):
+        parameter_groups(torch.nn.Linear(1, 1), learning_rate=1, layer_decay=1.5, weight_decay=0)
+    with pytest.raises(T3DError, match="no encoder named swinViT"):
+        parameter_groups(torch.nn.Linear(1, 1), learning_rate=1, layer_decay=0.5, weight_decay=0)
