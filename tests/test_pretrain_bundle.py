@@ -40,7 +40,14 @@ def infer(cohort, folder, **options):
     workflow.run()
 
 
-@pytest.mark.parametrize(("names", "kind"), [(("train", "demo"), "train"), (("inference",), "inference")])
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (("train",), "train"),  # without the text encoder it will need, which is only loaded when a report is read
+        (("train", "demo"), "train"),
+        (("inference",), "inference"),
+    ],
+)
 def test_monai_finds_all_properties(names, kind, cohort, tmp_path):
     workflow = ConfigWorkflow(
         config_file=config_files(*names), workflow_type=kind, logging_file=False, **places(cohort, tmp_path)

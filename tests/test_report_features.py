@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import pickle
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,27 @@ def test_text_width(make, folder):
     encoder = TextEncoder(folder)
     with pytest.raises(T3DError, match="pass --text_width 32"):
         check_text_width(encoder, 768)
+
+
+def test_an_encoder_to_be_made_is_made_when_the_first_report_is_needed(tokenizer, tmp_path):
+    made = []
+
+    def make(kind):
+        made.append(kind)
+        return CountingEncoder() if kind == "encoder" else tokenizer
+
+    features = ReportFeatures(
+        encoder=partial(make, "encoder"), tokenizer=partial(make, "tokenizer"), cache_dir=tmp_path, max_tokens=160
+    )
+    assert made == []
+    at_once = ReportFeatures(encoder=CountingEncoder(), tokenizer=tokenizer, cache_dir=tmp_path / "2", max_tokens=160)
+    for one, other in zip(features.get(REPORTS[0]), at_once.get(REPORTS[0]), strict=True):
+        assert torch.equal(one, other)
+    assert sorted(made) == ["encoder", "tokenizer"]
+    copy = pickle.loads(pickle.dumps(features))
+    assert torch.equal(copy.get(REPORTS[0])[0], features.get(REPORTS[0])[0]) and copy.encoder is None
+    too_long = ReportFeatures(
+        encoder=partial(make, "encoder"), tokenizer=tokenizer, cache_dir=tmp_path, max_tokens=100000
+    )
+    with pytest.raises(T3DError, match="max_tokens 100000"):
+        too_long.get(REPORTS[0])

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,15 @@ class ReportFeatures:
     encoder behind, so that loader workers carry only paths and the tokenizer.
 
     Args:
-        encoder: (B, L) padded token ids -> (B, L, D), with ``identity`` and ``width``. Must be frozen.
-        tokenizer: the encoder's Hugging Face tokenizer.
+        encoder: (B, L) padded token ids -> (B, L, D), with ``identity`` and ``width``. Must be frozen. Or a
+            ``functools.partial`` that makes it, called when the first report is needed: a configuration can then be
+            looked at where the encoder is not at hand.
+        tokenizer: the encoder's Hugging Face tokenizer, or a ``functools.partial`` that makes it.
         cache_dir: folder of the files; made if it is not there.
         max_tokens, sections: see ``ReportTokenizer``, which is at ``.reports`` and counts the reports it cut.
 
     Raises:
-        T3DError: the encoder learns, or reads fewer than ``max_tokens`` tokens.
+        T3DError: the encoder learns, or reads fewer than ``max_tokens`` tokens (with a partial: when it is made).
     """
 
     def __init__(
@@ -49,26 +52,56 @@ class ReportFeatures:
         max_tokens: int = 256,
         sections: Sequence[str] = SECTIONS,
     ) -> None:
+        self.cache_dir = Path(cache_dir)
+        self.max_tokens = max_tokens
+        self.sections = sections
+        self._make_tokenizer = tokenizer
+        self.encoder = encoder
+        if not isinstance(encoder, partial):
+            self._encoder_facts  # noqa: B018 - what is wrong with it is said now
+
+    @cached_property
+    def reports(self) -> ReportTokenizer:
+        """Turns a report into sentences and tokens."""
+        made = self._make_tokenizer() if isinstance(self._make_tokenizer, partial) else self._make_tokenizer
+        return ReportTokenizer(made, max_tokens=self.max_tokens, sections=self.sections)
+
+    @property
+    def identity(self) -> str:
+        """Which encoder the features come from."""
+        return self._encoder_facts[0]
+
+    @property
+    def width(self) -> int:
+        """Features of a token, D."""
+        return self._encoder_facts[1]
+
+    @cached_property
+    def _prefix(self) -> list[str]:
+        return [_FORMAT, self.identity, self.reports.identity]
+
+    @cached_property
+    def _encoder_facts(self) -> tuple[str, int]:
+        if isinstance(self.encoder, partial):
+            self.encoder = self.encoder()
+        encoder = self.encoder
         if isinstance(encoder, nn.Module) and any(p.requires_grad for p in encoder.parameters()):
             raise T3DError(
                 "the text encoder learns, so its features change: pass --trained_text_layers 0 or --report_cache false"
             )
-        limit = getattr(encoder, "max_tokens", max_tokens)
-        if max_tokens > limit:
-            raise T3DError(f"max_tokens {max_tokens} is above the text encoder's limit: choose at most {limit}")
-        self.reports = ReportTokenizer(tokenizer, max_tokens=max_tokens, sections=sections)
-        self.cache_dir = Path(cache_dir)
-        self.encoder = encoder
-        self.identity = str(encoder.identity)
-        self.width = int(encoder.width)
-        self._prefix = [_FORMAT, self.identity, self.reports.identity]
+        limit = getattr(encoder, "max_tokens", self.max_tokens)
+        if self.max_tokens > limit:
+            raise T3DError(f"max_tokens {self.max_tokens} is above the text encoder's limit: choose at most {limit}")
+        return str(encoder.identity), int(encoder.width)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the encoder."""
-        return {**self.__dict__, "encoder": None}
+        """Everything but the encoder; what is derived from it is made first."""
+        self._prefix  # noqa: B018 - a loader worker must not load the encoder to know these
+        return {**self.__dict__, "encoder": None, "_make_tokenizer": None}
 
     def release(self) -> None:
         """Forget the encoder, to free its memory; the files are all that is needed afterwards."""
+        self._prefix  # noqa: B018 - they name the files and are known from the encoder
         self.encoder = None
 
     def precompute(self, items: Iterable[Mapping[str, Any]], *, key: str = "report", batch_size: int = 32) -> int:
