@@ -135,7 +135,9 @@ def recorded_settings(folder: str | Path) -> dict[str, Any]:
     if record is None:
         logger.info("no %s in %s: the defaults of the full-size recipe hold", RECORD_NAME, folder)
         return {}
-    return {**record["network"], **record["preprocessing"], **record.get("text", {})}
+    # the one number of the recipe that inference needs: what zero-shot scores divide their cosines by
+    temperature = {key: value for key, value in record.get("recipe", {}).items() if key == "temperature"}
+    return {**record["network"], **record["preprocessing"], **record.get("text", {}), **temperature}
 
 
 def _record_in(folder: Path) -> dict | None:

@@ -14,6 +14,7 @@ from t3d.data.datalist_checks import (
     report_faults,
     shared_patients,
 )
+from t3d.data.shuffled_reports import shuffle_reports
 from t3d.data.volume_shape import volume_shape_fault
 from t3d.errors import T3DError
 
@@ -21,7 +22,9 @@ SPLITS = ("training", "validation", "test")
 _NIFTI = (".nii.gz", ".nii")
 
 
-def load_datalist(datalist_file: str | Path, split: str, *, need_report: bool = True) -> list[dict]:
+def load_datalist(
+    datalist_file: str | Path, split: str, *, need_report: bool = True, shuffle_seed: int | None = None
+) -> list[dict]:
     """The items of one split, after checks over all the splits of the file.
 
     Args:
@@ -30,6 +33,7 @@ def load_datalist(datalist_file: str | Path, split: str, *, need_report: bool = 
             `case_id` and `image` are required, and without `patient_id` each case is its own patient.
         split: the list to return.
         need_report: also require a non-empty report in every item (set it to whether text is used).
+        shuffle_seed: not None gives every volume another patient's report, see `shuffle_reports`.
 
     Returns:
         New dicts with absolute `image` and `label` paths, `case_id` and `patient_id` as strings, and every
@@ -58,7 +62,9 @@ def load_datalist(datalist_file: str | Path, split: str, *, need_report: bool = 
             if need_report:
                 faults += report_faults(item)
     raise_faults(faults, file.name)
-    return resolved[split]
+    if shuffle_seed is None:
+        return resolved[split]
+    return shuffle_reports(resolved[split], seed=shuffle_seed)
 
 
 def check_headers(items: Iterable[dict]) -> None:

@@ -1,0 +1,67 @@
+"""Prompt files: the package's own, a user's, and faulty ones."""
+
+import json
+
+import pytest
+
+from t3d.data.phantoms.study import FINDINGS
+from t3d.data.prompts import choose_prompts, finding_name, read_prompts
+from t3d.errors import T3DError
+
+# the columns of CT-RATE's label files
+CT_RATE = (
+    "Medical material", "Arterial wall calcification", "Cardiomegaly", "Pericardial effusion",
+    "Coronary artery wall calcification", "Hiatal hernia", "Lymphadenopathy", "Emphysema", "Atelectasis",
+    "Lung nodule", "Lung opacity", "Pulmonary fibrotic sequela", "Pleural effusion", "Mosaic attenuation pattern",
+    "Peribronchial thickening", "Consolidation", "Bronchiectasis", "Interlobular septal thickening",
+)  # fmt: skip
+
+
+def test_the_package_has_prompts_for_the_phantoms_and_for_ct_rate():
+    prompts = read_prompts()
+    assert set(FINDINGS) <= set(prompts)
+    assert len(CT_RATE) == 18
+    assert {finding_name(name) for name in CT_RATE} <= set(prompts)
+
+
+def test_no_wording_stands_on_both_sides_and_all_are_sentences():
+    for name, pair in read_prompts().items():
+        assert not {text.lower() for text in pair.positive} & {text.lower() for text in pair.negative}, name
+        assert len(pair.positive) >= 2 and len(pair.negative) >= 2, name
+        for text in (*pair.positive, *pair.negative):
+            assert text[0].isupper() and text.endswith("."), text
+
+
+def test_a_users_file_and_a_choice(tmp_path):
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"findings": {"Gallstone": {"positive": ["A stone."], "negative": ["None.", "No."]}}}))
+    prompts = read_prompts(file)
+    assert prompts["gallstone"].negative == ("None.", "No.")
+    assert list(choose_prompts(prompts, ["Gallstone"])) == ["Gallstone"]
+    assert choose_prompts(prompts, "gallstone") == prompts == choose_prompts(prompts, None)
+    with pytest.raises(T3DError, match=r"findings nodule: no prompts .* gallstone.*--prompts_file"):
+        choose_prompts(prompts, ["gallstone", "nodule"])
+    with pytest.raises(T3DError, match=r"findings \[\]"):
+        choose_prompts(prompts, [])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not as expected"),
+        ("[]", "is not as expected"),
+        ('{"findings": []}', "is not as expected"),
+        ('{"findings": {}}', "has no findings"),
+        ('{"findings": {"a": {"positive": ["x"]}}}', "a has no negative wordings"),
+        ('{"findings": {"a": {"positive": "x", "negative": ["y"]}}}', "a has no positive wordings"),
+        ('{"findings": {"a": {"positive": [" "], "negative": ["y"]}}}', "a has no positive wordings"),
+        ('{"findings": {"a b": {"positive": ["x"], "negative": ["y"]}, "A-B": {}}}', "names A-B twice"),
+    ],
+)
+def test_faulty_files_are_named(tmp_path, content, message):
+    file = tmp_path / "mine.json"
+    file.write_text(content)
+    with pytest.raises(T3DError, match=message):
+        read_prompts(file)
+    with pytest.raises(T3DError, match="cannot be read"):
+        read_prompts(tmp_path / "absent.json")
