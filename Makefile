@@ -3,28 +3,44 @@ PYTHON ?= python3
 DEMO_DIR ?= demo
 DEMO_CASES ?= 160
 DEMO_SEED ?= 0
+# share of the training cases whose labels the downstream stages see
+DEMO_LABELS ?= 0.2
 
 # Small tensors run slower on many threads, and plots need no screen.
 export OMP_NUM_THREADS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$n || echo 4)
 export MPLBACKEND = Agg
 export PYTHON
+ifneq ($(words $(DEMO_DIR)),1)
+$(error DEMO_DIR '$(DEMO_DIR)' must be one folder name without spaces)
+endif
 
 TEST_PYTHON = .venv-test/bin/python
 DEMO_PYTHON = .venv-demo/bin/python
-BUNDLE = bundles/t3d_pretrain
-TRAIN = '$(BUNDLE)/configs/train.json','$(BUNDLE)/configs/demo.json'
-RUN = $(DEMO_PYTHON) -m monai.bundle run --bundle_root $(BUNDLE) --dataset_dir "$(DEMO_DIR)/data" \
-	--ckpt_dir "$(DEMO_DIR)/models"
+D = $(DEMO_DIR)
+RUN = $(DEMO_PYTHON) -m monai.bundle run --dataset_dir "$D/data"
+# bundle root and configurations of a stage: $(call config,STAGE,train demo evaluate)
+config = --bundle_root bundles/t3d_$(1) --config_file \
+	"[$(subst $(space),$(comma),$(patsubst %,'bundles/t3d_$(1)/configs/%.json',$(2)))]"
+comma = ,
+space = $(subst ,, )
+# where a stage leaves its models and results: $(call into,FOLDER)
+into = --ckpt_dir "$D/$(1)/models" --output_dir "$D/$(1)/eval"
+# The three beginnings that are compared, with the same few labels each
+STARTS = t3d twin scratch
+few_labels = --label_fraction $(DEMO_LABELS) $(if $(filter scratch,$(1)),,--encoder_weights "$D/$(1)/models/encoder.safetensors")
 
-.PHONY: help test lint format demo demo-phantoms demo-pretrain demo-evaluate demo-features demo-summary
+.PHONY: help test lint format demo demo-phantoms demo-pretrain demo-evaluate demo-features demo-segmentation \
+	demo-classification demo-summary
 .NOTPARALLEL:
 
 help:
 	@echo "make test      run the tests"
 	@echo "make lint      check style and format"
 	@echo "make format    mend style and format"
-	@echo "make demo      phantoms, pre-training, evaluation, features and a summary, into $(DEMO_DIR)/"
-	@echo "               its steps alone: demo-phantoms demo-pretrain demo-evaluate demo-features demo-summary"
+	@echo "make demo      phantoms, pre-training, segmentation, classification and a report page, into $(DEMO_DIR)/;"
+	@echo "               stopped and started again it goes on. Its steps alone (delete a step's folder to have it"
+	@echo "               made anew): demo-phantoms demo-pretrain demo-evaluate demo-features demo-segmentation"
+	@echo "               demo-classification demo-summary"
 
 .venv-test/ready: pyproject.toml scripts/environment.sh
 	@scripts/environment.sh .venv-test dev
@@ -47,25 +63,64 @@ format: .venv-test/ready
 	@$(TEST_PYTHON) -m ruff check --fix .
 	@$(TEST_PYTHON) -m ruff format .
 
-demo: demo-phantoms demo-pretrain demo-evaluate demo-features demo-summary
-	@echo "==> done: see $(DEMO_DIR)/summary.md and $(DEMO_DIR)/summary.png"
+demo: demo-summary
+	@echo "==> done: see $D/summary.md and $D/summary.png"
 
-demo-phantoms: .venv-demo/ready
-	@echo "==> 1/5 making $(DEMO_CASES) phantom CTs with reports in $(DEMO_DIR)/data"
-	@$(DEMO_PYTHON) -m t3d phantoms --out_dir "$(DEMO_DIR)/data" --cases $(DEMO_CASES) --seed $(DEMO_SEED) --shape 64
+$D/data/datalist.json: | .venv-demo/ready
+	@echo "==> 1/7 making $(DEMO_CASES) phantom CTs with reports in $D/data"
+	@$(DEMO_PYTHON) -m t3d phantoms --out_dir "$D/data" --cases $(DEMO_CASES) --seed $(DEMO_SEED) --shape 64
 
-demo-pretrain: .venv-demo/ready
-	@echo "==> 2/5 pre-training into $(DEMO_DIR)/models (goes on where it was stopped)"
-	@$(RUN) --config_file "[$(TRAIN)]" --output_dir "$(DEMO_DIR)/eval"
+$D/t3d/models/encoder.json: $D/data/datalist.json
+	@echo "==> 2/7 pre-training T3D into $D/t3d"
+	@$(RUN) $(call config,pretrain,train demo) $(call into,t3d)
 
-demo-evaluate: .venv-demo/ready
-	@echo "==> 3/5 evaluating on held-out phantoms into $(DEMO_DIR)/eval"
-	@$(RUN) --config_file "[$(TRAIN),'$(BUNDLE)/configs/evaluate.json']" --output_dir "$(DEMO_DIR)/eval"
+$D/twin/models/encoder.json: $D/data/datalist.json
+	@echo "==> 2/7 pre-training its vision-only twin into $D/twin"
+	@$(RUN) $(call config,pretrain,train demo vision_only) $(call into,twin)
 
-demo-features: .venv-demo/ready
-	@echo "==> 4/5 computing features of the held-out phantoms into $(DEMO_DIR)/features"
-	@$(RUN) --config_file "$(BUNDLE)/configs/inference.json" --output_dir "$(DEMO_DIR)/features"
+$D/t3d/eval/gauges.json: $D/t3d/models/encoder.json
+	@echo "==> 3/7 measuring T3D on held-out phantoms"
+	@$(RUN) $(call config,pretrain,train demo evaluate) $(call into,t3d)
 
-demo-summary: .venv-demo/ready
-	@echo "==> 5/5 writing the summary"
-	@$(DEMO_PYTHON) -m t3d summary --demo_dir "$(DEMO_DIR)"
+$D/twin/eval/gauges.json: $D/twin/models/encoder.json
+	@echo "==> 3/7 measuring the twin on held-out phantoms"
+	@$(RUN) $(call config,pretrain,train demo vision_only evaluate) $(call into,twin)
+
+$D/features/done: $D/t3d/models/encoder.json
+	@echo "==> 4/7 computing T3D's features of the held-out phantoms into $D/features"
+	@$(RUN) $(call config,pretrain,inference) --ckpt_dir "$D/t3d/models" --output_dir "$D/features" --overwrite true
+	@touch $@
+
+# an encoder is needed by the two starts that have one
+$(foreach stage,segmentation classification,$(foreach start,t3d twin,$D/$(stage)_$(start)/models/model.json)): \
+	$D/t3d/models/encoder.json $D/twin/models/encoder.json
+
+$D/segmentation_%/models/model.json: $D/data/datalist.json
+	@echo "==> 5/7 training segmentation ($*) with $(DEMO_LABELS) of the labels into $D/segmentation_$*"
+	@$(RUN) $(call config,segmentation,train demo) $(call into,segmentation_$*) $(call few_labels,$*)
+
+$D/segmentation_%/eval/metrics.json: $D/segmentation_%/models/model.json
+	@echo "==> 5/7 measuring segmentation ($*) on held-out phantoms"
+	@$(RUN) $(call config,segmentation,train demo evaluate) $(call into,segmentation_$*) --overwrite true
+
+$D/classification_%/models/model.json: $D/data/datalist.json
+	@echo "==> 6/7 training classification ($*) with $(DEMO_LABELS) of the labels into $D/classification_$*"
+	@$(RUN) $(call config,classification,train demo) $(call into,classification_$*) $(call few_labels,$*)
+
+$D/classification_%/eval/metrics.json: $D/classification_%/models/model.json
+	@echo "==> 6/7 measuring classification ($*) on held-out phantoms"
+	@$(RUN) $(call config,classification,train demo evaluate) $(call into,classification_$*) --overwrite true
+
+demo-phantoms: $D/data/datalist.json
+demo-pretrain: $D/t3d/models/encoder.json $D/twin/models/encoder.json
+demo-evaluate: $D/t3d/eval/gauges.json $D/twin/eval/gauges.json
+demo-features: $D/features/done
+demo-segmentation: $(STARTS:%=$D/segmentation_%/eval/metrics.json)
+demo-classification: $(STARTS:%=$D/classification_%/eval/metrics.json)
+
+demo-summary: demo-pretrain demo-evaluate demo-features demo-segmentation demo-classification
+	@echo "==> 7/7 writing the report page"
+	@$(DEMO_PYTHON) -m t3d summary --demo_dir "$D"
+
+# nothing that was made on the way is deleted
+.SECONDARY:

@@ -8,17 +8,15 @@ would. A recipe that is finished is not run again, so the study can be interrupt
 
 import json
 import logging
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import fire
+from bundle_command import bundle_run
 from findings_probe import probe
 
 logger = logging.getLogger("text_study")
 
-BUNDLE = Path(__file__).resolve().parents[1] / "bundles" / "t3d_pretrain"
 RECIPES: dict[str, dict] = {
     "twin": {"use_text": False},
     "image": {},
@@ -37,33 +35,6 @@ RECIPES: dict[str, dict] = {
 }  # fmt: skip
 
 
-def configs(*names: str) -> str:
-    """The bundle's configuration files as ``monai.bundle run`` takes them."""
-    return str([str(BUNDLE / "configs" / f"{name}.json") for name in names])
-
-
-def bundle_run(config_file: str, log: Path, **options) -> None:
-    """One ``monai.bundle run`` with its output in a log file."""
-    command = [
-        sys.executable,
-        "-m",
-        "monai.bundle",
-        "run",
-        "--config_file",
-        config_file,
-        "--bundle_root",
-        str(BUNDLE),
-    ]
-    for key, value in options.items():
-        command += [f"--{key}", str(value)]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{BUNDLE.parents[1]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
-    }
-    with open(log, "a", encoding="utf-8") as file:
-        subprocess.run(command, check=True, stdout=file, stderr=subprocess.STDOUT, env=environment)
-
-
 def run_recipe(name: str, dataset_dir: Path, folder: Path, **shared) -> dict:
     """Train, evaluate and probe one recipe; returns its row of the table."""
     result = folder / "result.json"
@@ -71,12 +42,12 @@ def run_recipe(name: str, dataset_dir: Path, folder: Path, **shared) -> dict:
         folder.mkdir(parents=True, exist_ok=True)
         places = {"dataset_dir": dataset_dir, "ckpt_dir": folder / "models", "output_dir": folder / "eval"}
         options = {**places, **shared, **RECIPES[name]}
-        bundle_run(configs("train", "demo"), folder / "train.log", **options)
-        bundle_run(configs("train", "demo", "evaluate"), folder / "evaluate.log", **options)
+        bundle_run("pretrain", ("train", "demo"), folder / "train.log", **options)
+        bundle_run("pretrain", ("train", "demo", "evaluate"), folder / "evaluate.log", **options)
         for split in ("training", "test"):
             bundle_run(
-                configs("inference"), folder / "features.log", dataset_dir=dataset_dir, ckpt_dir=folder / "models",
-                output_dir=folder / "features", split=split, overwrite=True,
+                "pretrain", ("inference",), folder / "features.log", dataset_dir=dataset_dir,
+                ckpt_dir=folder / "models", output_dir=folder / "features", split=split, overwrite=True,
             )  # fmt: skip
         gauges = json.loads((folder / "eval" / "gauges.json").read_text())
         gauges["probe"] = probe(dataset_dir / "datalist.json", folder / "features", labels=(20, 50, 100000))
