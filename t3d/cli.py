@@ -111,7 +111,7 @@ def summary(demo_dir: str) -> None:
     Args:
         demo_dir: folder of the demonstration.
     """
-    from t3d.summary import summary as write_summary
+    from t3d.demo_report.page import summary as write_summary
 
     write_summary(str(demo_dir))
 

@@ -1,0 +1,73 @@
+"""What the steps of a demonstration left behind, read back."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from t3d.errors import T3DError
+
+STARTS = {"t3d": "T3D", "twin": "vision-only twin", "scratch": "from scratch"}
+STAGES = {"segmentation": "dice", "classification": "auroc"}
+
+
+@dataclass
+class Results:
+    """Numbers of one demonstration.
+
+    Attributes:
+        gauges: ``t3d`` and ``twin`` -> content of their gauges.json.
+        record: encoder.json of T3D.
+        features: names of the feature files.
+        metrics: (stage, start) -> content of metrics.json; stages that were not run are absent.
+        labels: (stage) -> content of label_fraction.json, what all starts of a stage learnt from.
+    """
+
+    gauges: dict[str, dict]
+    record: dict
+    features: list[str]
+    metrics: dict[tuple[str, str], dict] = field(default_factory=dict)
+    labels: dict[str, dict] = field(default_factory=dict)
+
+
+def read_results(folder: Path) -> Results:
+    """Read everything that is there.
+
+    Raises:
+        T3DError: T3D was not pre-trained and evaluated, or the starts of a stage learnt from different labels.
+    """
+    gauges_file = folder / "t3d" / "eval" / "gauges.json"
+    if not gauges_file.is_file():
+        raise T3DError(f"{gauges_file} is missing: run the evaluation first (make demo does all steps)")
+    gauges = {}
+    for start in ("t3d", "twin"):
+        file = folder / start / "eval" / "gauges.json"
+        if file.is_file():
+            gauges[start] = _read(file)
+    results = Results(
+        gauges=gauges,
+        record=_read(folder / "t3d" / "models" / "encoder.json"),
+        features=sorted(path.name for path in (folder / "features").glob("*.safetensors")),
+    )
+    for stage in STAGES:
+        for start in STARTS:
+            place = folder / f"{stage}_{start}"
+            if (place / "eval" / "metrics.json").is_file():
+                results.metrics[stage, start] = _read(place / "eval" / "metrics.json")
+                _same_labels(results, stage, place)
+    return results
+
+
+def _same_labels(results: Results, stage: str, place: Path) -> None:
+    file = place / "models" / "label_fraction.json"
+    if not file.is_file():
+        return
+    labels = _read(file)
+    if results.labels.setdefault(stage, labels) != labels:
+        raise T3DError(
+            f"{place} learnt from other labels than the {stage} before it, so they cannot be compared: delete the "
+            f"folders {stage}_* and run make demo again"
+        )
+
+
+def _read(file: Path) -> dict:
+    return json.loads(file.read_text(encoding="utf-8"))
