@@ -71,6 +71,11 @@ def holds_dicom(folder: Path) -> bool:
     return any(_is_dicom(file) for file in _visible(folder))
 
 
+def dicom_files(folder: Path) -> list[Path]:
+    """The DICOM files directly in a folder, in the order of their names."""
+    return [file for file in _visible(folder) if _is_dicom(file)]
+
+
 def _series(folder: Path) -> dict:
     return {"case_id": folder.name, "patient_id": folder.name, "image": str(folder)}
 

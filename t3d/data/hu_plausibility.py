@@ -10,6 +10,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 from nibabel.filebasedimages import ImageFileError
 
+from t3d.data.dicom_series import dicom_files
 from t3d.errors import T3DError
 
 logger = logging.getLogger(__name__)
@@ -45,9 +46,13 @@ def warn_if_no_hu(volume: np.ndarray, case: str) -> bool:
     else:
         return False
     logger.warning(
-        "case %s: values from %g to %g do not look like HU (%s); the network expects CT in HU, so its results may mean "
-        "nothing. Check the file.", case, low, high, meaning
-    )  # fmt: skip
+        "case %s: values from %g to %g do not look like HU (%s); the network expects CT in HU, so its results may "
+        "mean nothing. Check the file.",
+        case,
+        low,
+        high,
+        meaning,
+    )
     return True
 
 
@@ -106,7 +111,7 @@ def _nifti_sample(path: Path) -> np.ndarray:
 def _dicom_sample(folder: Path) -> np.ndarray:
     import pydicom
 
-    files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    files = dicom_files(folder)
     slices = []
     for part in SAMPLED_SLICES:
         data = pydicom.dcmread(files[int(part * len(files))])

@@ -25,7 +25,8 @@ def write_metrics(folder: str | Path, report: Mapping) -> None:
     Args:
         folder: made if absent.
         report: with ``per_case`` (``case_id``, ``patient_id``, ``classes``, ``lesions``), ``classes`` and ``mean`` as
-            from ``summarise``; everything else in it goes to the JSON file as it is. NaN becomes null, or an empty cell.
+            from ``summarise``; everything else in it goes to the JSON file as it is. NaN becomes null, or an empty
+            cell.
     """
     folder = Path(folder)
     text = json.dumps(without_nan(report), indent=2, allow_nan=False) + "\n"

@@ -153,12 +153,8 @@ class SegmentationMetrics:
         if dice["mean"] is None:
             logger.warning("no class is present in any of the %d cases, so there is no Dice", len(self.cases))
         else:
-            interval = (
-                "no interval"
-                if dice["interval"] is None
-                else "95 % interval {:.3f} to {:.3f}".format(*dice["interval"])
-            )
-            logger.info("mean Dice %.3f (%s) over %d cases", dice["mean"], interval, len(self.cases))
+            bounds = [round(bound, 3) for bound in dice["interval"] or ()]
+            logger.info("mean Dice %.3f, 95 %% interval %s, %d cases", dice["mean"], bounds or "none", len(self.cases))
         logger.info("metrics written to %s", self.folder / "metrics.json")
 
 
