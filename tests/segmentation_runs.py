@@ -1,12 +1,13 @@
 """Runs of the segmentation bundle as a user starts them, at a size for tests."""
 
+import json
 import sys
 from pathlib import Path
 
 from monai.bundle import ConfigWorkflow
 
 BUNDLE = Path(__file__).resolve().parents[1] / "bundles" / "t3d_segmentation"
-TINY = {"max_epochs": 2, "spacing": [12.0, 12.0, 12.0], "label_fraction": 0.4, "crops_per_case": 1, "val_interval": 1,
+TINY = {"max_epochs": 2, "spacing": [12.0, 12.0, 12.0], "crops_per_case": 1, "val_interval": 1,
         "allow_absent_classes": True}  # fmt: skip
 NAMES = ("train", "demo")
 
@@ -51,3 +52,18 @@ def command(names: tuple[str, ...], cohort: Path, folder: Path, *, launcher: tup
     for key, value in {**places(cohort, folder), **tiny, **options}.items():
         line += [f"--{key}", str(value)]
     return line
+
+
+def small_cohort(cohort: Path, folder: Path, *, training: int = 3, validation: int = 1, test: int = 2) -> Path:
+    """A folder whose datalist names a few cases of a cohort."""
+    lists = json.loads((cohort / "datalist.json").read_text())
+    small = {
+        split: [
+            {**item, "image": str(cohort / item["image"]), "label": str(cohort / item["label"])}
+            for item in lists[split][:count]
+        ]
+        for split, count in {"training": training, "validation": validation, "test": test}.items()
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "datalist.json").write_text(json.dumps(small))
+    return folder

@@ -51,6 +51,8 @@ def _complete(file: Path) -> bool:
     """Whether a gzip file ends properly; a killed run leaves one that does not."""
     try:
         with gzip.open(file) as stream:
+            if not stream.read(1):  # gzip takes an empty file for a complete one
+                raise EOFError
             while stream.read(1 << 20):
                 pass
     except (OSError, EOFError, zlib.error):

@@ -22,6 +22,6 @@ def check_crop_size(crop_size: int | Sequence[int]) -> None:
     sides = ensure_tuple_rep(crop_size, 3)
     if any(side % STRIDE or side < LEAST for side in sides):
         raise T3DError(
-            f"crop_size {crop_size}: SwinUNETR takes crops with sides that are multiples of {STRIDE}, at least {LEAST}; "
-            "use 64, 96, 128 .."
+            f"crop_size {crop_size}: SwinUNETR takes crops with sides that are multiples of {STRIDE} and at least "
+            f"{LEAST}; use 64, 96, 128 .."
         )
