@@ -108,6 +108,7 @@ def _coarse() -> np.ndarray:
 
 def overlay(volume: np.ndarray, values: np.ndarray, *, title: str) -> Figure:
     """Coronal, sagittal and axial slice through the map's maximum, RAS volume (X, Y, Z) in [0, 1]."""
+    top = max(2.0, float(values.max()))
     fine = np.kron(values, np.ones((BLOCK,) * 3))[tuple(slice(side) for side in volume.shape)]
     peak = [int(np.median(places)) for places in np.nonzero(fine >= fine.max() - 1e-6)]
     figure = Figure(figsize=(11, 4), layout="constrained")
@@ -115,7 +116,7 @@ def overlay(volume: np.ndarray, values: np.ndarray, *, title: str) -> Figure:
         # Indices grow to the right, the front and the head (RAS); radiologists want right and front on the left.
         slices = [np.take(array, peak[axis], axis=axis).T[::-1, ::-1] for array in (volume, fine)]
         axes.imshow(slices[0], cmap="gray", vmin=0, vmax=1)
-        shown = axes.imshow(slices[1], cmap="inferno", alpha=0.4, vmin=0, vmax=max(2.0, float(values.max())))
+        shown = axes.imshow(slices[1], cmap="inferno", alpha=0.6 * slices[1] / top, vmin=0, vmax=top)
         axes.set(title=f"{name}, slice {peak[axis]}", xticks=[], yticks=[])
     figure.colorbar(shown, ax=figure.axes, shrink=0.8, label="weight, 1 = all windows alike")
     figure.suptitle(f"{title} (where the network looked; no detection; research only)")

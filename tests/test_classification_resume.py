@@ -1,0 +1,81 @@
+"""A killed fine-tuning goes on by itself and ends where an undisturbed one ends; two processes train together."""
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+import torch
+from bundle_runs import environment, finish
+from classification_runs import command, run
+
+from t3d.console import plain_message
+
+NAMES = ("train", "demo")
+OPTIONS = {"max_epochs": 3, "freeze_epochs": 1, "layer_decay": 0.8, "dropout": 0.2}
+
+
+def weights(folder, name="model_last.pt"):
+    return torch.load(folder / "models" / name, weights_only=True)
+
+
+def kill_when(line, folder, there):
+    """Start a run and send SIGKILL as soon as a file is there."""
+    folder.mkdir(parents=True)
+    process = subprocess.Popen(
+        line, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    )
+    deadline = time.monotonic() + 200
+    while not there.exists():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_killed_and_resumed_equals_undisturbed_and_workers_change_nothing(cohort, tmp_path):
+    # Both as processes of their own: another number of threads rounds otherwise, and Adam makes steps of it.
+    whole = finish(command(NAMES, cohort, tmp_path / "whole", **OPTIONS), tmp_path / "whole")
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    broken = tmp_path / "broken"
+    line = command(NAMES, cohort, broken, **OPTIONS, num_workers=1)
+    kill_when(line, broken, broken / "models" / "checkpoint_epoch=1.pt")
+    assert not (broken / "models" / "model.pt").exists(), "killed too late to show anything"
+    result = finish(line, broken)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "going on from" in result.stdout + result.stderr
+    for name in ("model_last.pt", "model.pt"):
+        one, other = weights(tmp_path / "whole", name), weights(broken, name)
+        assert one.keys() == other.keys()
+        for key in one:
+            assert torch.allclose(one[key], other[key], rtol=0, atol=1e-6), (name, key)
+    points = [json.loads((f / "models" / "thresholds.json").read_text()) for f in (tmp_path / "whole", broken)]
+    for finding, point in points[0]["findings"].items():
+        assert point["threshold"] == pytest.approx(points[1]["findings"][finding]["threshold"], abs=1e-5)
+
+
+def test_a_finished_run_stays_and_other_settings_are_refused(cohort, tmp_path):
+    options = {"max_epochs": 1, "steps_per_epoch": 1}
+    run(NAMES, cohort, tmp_path, **options)
+    first = weights(tmp_path)
+    run(NAMES, cohort, tmp_path, **options)
+    assert all(torch.equal(first[name], tensor) for name, tensor in weights(tmp_path).items())
+    for changed, words in (({"seed": 1}, "seed 0 there, 1 now"), ({"findings": ["emphysema"]}, "emphysema")):
+        with pytest.raises(RuntimeError) as caught:
+            run(NAMES, cohort, tmp_path, **{**options, **changed})
+        assert words in plain_message(caught.value)
+    assert all(torch.equal(first[name], tensor) for name, tensor in weights(tmp_path).items())
+
+
+def test_two_processes_train_validate_and_leave_a_model(cohort, tmp_path, free_port):
+    launcher = ("torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(free_port))
+    names = (*NAMES, "multi_gpu_train")
+    options = {"max_epochs": 2, "steps_per_epoch": 1, "freeze_epochs": 1}
+    result = finish(command(names, cohort, tmp_path, launcher=launcher, **options), tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert not any(name.startswith("module.") for name in weights(tmp_path, "model.pt"))
+    points = json.loads((tmp_path / "models" / "thresholds.json").read_text())
+    listed = json.loads((cohort / "datalist.json").read_text())["validation"]
+    assert points["cases"] == len(listed)
