@@ -14,7 +14,9 @@ SCALARS = ("spacing", "orientation", "hu_range", "crop_size", "feature_size", "w
 STEPS = ("Orientationd", "Spacingd", "ScaleIntensityRanged")
 NO_CONFIGURATIONS = ("metadata", "labels_")
 # What an overlay may set otherwise than t3d_pretrain's overlay of the same name, and why.
-MEANT = {("t3d_segmentation", "demo"): {"crop_size": "one crop holds a whole phantom, so that no organ is cut"}}
+MEANT = {
+    ("t3d_segmentation", "demo"): {"crop_size": "SwinUNETR cannot train on crops of one deepest token (instance norm)"}
+}
 
 
 def read(file: Path) -> dict:

@@ -94,7 +94,9 @@ class TrainingState:
         return sorted(found)
 
     def resume(self, engine: Engine) -> None:
-        """Load the newest checkpoint, if there is one."""
+        """Load the newest checkpoint, if there is one and this process has not trained yet."""
+        if engine.state.iteration > 0:
+            return  # a next round in the same process (federated learning): what is in memory is newer
         if idist.get_rank() == 0:
             for unfinished in self.folder.glob(".checkpoint_epoch=*.tmp"):
                 unfinished.unlink()  # a killed run was writing it
