@@ -61,7 +61,8 @@ def test_result_on_the_grid_of_the_series(tmp_path):
     save = SaveImage(
         output_dir=tmp_path, output_postfix="pred", separate_folder=False, resample=False, print_log=False
     )
-    save(item["pred"].astype(torch.uint8), {"filename_or_obj": "case_1.nii.gz", "affine": item["pred"].affine})
+    item["pred"].meta["filename_or_obj"] = "case_1.nii.gz"
+    save(item["pred"].astype(torch.uint8))
     saved = nib.load(tmp_path / "case_1_pred.nii.gz")
     assert saved.shape == (12, 10, 8)
     np.testing.assert_allclose(saved.affine, affine, atol=1e-4)

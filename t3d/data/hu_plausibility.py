@@ -20,6 +20,16 @@ AIR_BELOW_HU = -200.0
 # Ours: air to soft tissue spans 1000 HU.
 LEAST_RANGE_HU = 50.0
 SAMPLED_SLICES = (0.25, 0.5, 0.75)
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    ImportError,
+    ImageFileError,
+)
 
 
 def warn_if_no_hu(volume: np.ndarray, case: str) -> bool:
@@ -68,7 +78,7 @@ def check_hu(item: Mapping[str, Any]) -> None:
     path = Path(image)
     try:
         sample = _dicom_sample(path) if path.is_dir() else _nifti_sample(path)
-    except (OSError, EOFError, ValueError, AttributeError, RuntimeError, ImportError, ImageFileError) as error:
+    except _UNREADABLE as error:
         logger.debug("case %s: no sample of %s (%s)", item.get("case_id", path.name), path.name, type(error).__name__)
         return
     warn_if_no_hu(sample, str(item.get("case_id", path.name)))

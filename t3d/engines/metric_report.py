@@ -87,5 +87,6 @@ def draw(report: Mapping) -> Figure:
     axes.grid(axis="y", alpha=0.3)
     mean = report["mean"]["dice"]["mean"]
     said = "" if mean is None else f"; mean over classes {mean:.3f}"
-    axes.set_title(f"{len(report['per_case'])} cases{said}; black: mean and 95 % interval", fontsize=9)
+    count = len(report["per_case"])
+    axes.set_title(f"{count} case{'s' if count > 1 else ''}{said}; black: mean and 95 % interval", fontsize=9)
     return figure
