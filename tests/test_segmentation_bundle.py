@@ -234,11 +234,16 @@ def test_results_lie_on_the_input_grid_and_a_bad_case_does_not_stop_the_others(t
     scan(folder / "oblique.1.nii.gz", few, oblique())
     scan(folder / "swapped.nii", few, swapped())
     scan(folder / "bad.nii.gz", few, swapped(), dtype=np.float32, at_1_2_3=np.nan)
+    nib.save(nib.Nifti1Image(np.zeros((9, 9, 9, 2), np.int16), np.eye(4)), folder / "times.nii.gz")
     with pytest.raises(Exception) as caught:  # noqa: B017 - see fault
         infer(folder, trained, output_dir=str(out), save_probabilities=True)
-    assert plain_message(caught.value).startswith("1 of 3 cases failed")
+    assert plain_message(caught.value).startswith("2 of 4 cases failed")
     cases = json.loads((out / "cases.json").read_text())
-    assert cases["done"] == ["oblique.1", "swapped"] and cases["failed"][0]["case_id"] == "bad"
+    assert cases["done"] == ["oblique.1", "swapped"]
+    assert {case["case_id"]: case["error"].partition(" where")[0].partition(";")[0] for case in cases["failed"]} == {
+        "bad": "case bad: image has voxels that are NaN or infinite",
+        "times": "image headers: case times: image times.nii.gz has 4 axes (9 x 9 x 9 x 2)",
+    }
     assert sorted(path.name for path in out.glob("*.nii.gz")) == [
         "oblique.1_pred.nii.gz", "oblique.1_prob.nii.gz", "swapped_pred.nii.gz", "swapped_prob.nii.gz"
     ]  # fmt: skip
@@ -251,6 +256,7 @@ def test_results_lie_on_the_input_grid_and_a_bad_case_does_not_stop_the_others(t
         assert np.allclose(np.asarray(chances.dataobj).sum(axis=-1), 1, atol=1e-4)
 
     (folder / "bad.nii.gz").unlink()
+    (folder / "times.nii.gz").unlink()
     with pytest.raises(Exception) as caught:  # noqa: B017 - see fault
         infer(folder, trained, output_dir=str(out))
     assert "already holds results of 2 of 2 cases" in plain_message(caught.value)
