@@ -1,7 +1,6 @@
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
 
 pytest.importorskip("pydicom")
 from dicom_writer import ct, write_series  # noqa: E402
@@ -59,10 +58,15 @@ def test_result_on_the_grid_of_the_series(tmp_path):
     item["pred"] = (item["image"] > 0).float()
     item = Invertd(keys="pred", transform=steps, orig_keys="image", nearest_interp=True)(item)
     save = SaveImage(
-        output_dir=tmp_path, output_postfix="pred", separate_folder=False, resample=False, print_log=False
+        output_dir=tmp_path,
+        output_postfix="pred",
+        separate_folder=False,
+        resample=False,
+        print_log=False,
+        output_dtype=np.uint8,
     )
     item["pred"].meta["filename_or_obj"] = "case_1.nii.gz"
-    save(item["pred"].astype(torch.uint8))
+    save(item["pred"])
     saved = nib.load(tmp_path / "case_1_pred.nii.gz")
     assert saved.shape == (12, 10, 8)
     np.testing.assert_allclose(saved.affine, affine, atol=1e-4)
