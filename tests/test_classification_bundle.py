@@ -8,6 +8,7 @@ import pytest
 import torch
 from bundle_runs import finish
 from classification_runs import BUNDLE, TINY, command, config_files, infer, places, run
+from dicom_writer import write_series
 from monai.bundle import ConfigWorkflow, load, verify_metadata, verify_net_in_out
 from monai.networks.nets import SwinUNETR
 
@@ -153,9 +154,7 @@ def test_bundle_load_returns_the_network_with_its_weights(trained, tmp_path):
     shutil.copytree(trained / "models", bundle / "models", dirs_exist_ok=True)
     expected = torch.load(trained / "models" / "model.pt", weights_only=True)
     for kind in ("train", "inference"):
-        network = load(
-            "t3d_classification", bundle_dir=tmp_path, workflow_type=kind, args_file={"bundle_root": str(bundle)}
-        )
+        network = load("t3d_classification", bundle_dir=tmp_path, workflow_type=kind)
         state = network.state_dict()
         assert state.keys() == expected.keys()
         assert all(torch.equal(value, expected[name]) for name, value in state.items())
@@ -317,3 +316,22 @@ def test_stock_swin_unetr_weights_are_taken(cohort, tmp_path):
     run(NAMES, cohort, tmp_path, encoder_weights=str(tmp_path / "stock.pt"), freeze_epochs=9, max_epochs=1)
     state = torch.load(tmp_path / "models" / "model.pt", weights_only=True)
     assert torch.equal(state["swinViT.patch_embed.proj.weight"], stock.state_dict()["swinViT.patch_embed.proj.weight"])
+
+
+def test_a_dicom_series_is_scored_like_its_nifti_file(trained, cohort, tmp_path):
+    random = np.random.default_rng(0)
+    voxels = random.integers(-900, 900, (20, 24, 10)).astype(np.int16)
+    affine = write_series(tmp_path / "scans" / "serial", voxels)
+    nibabel.save(nibabel.Nifti1Image(voxels, affine), tmp_path / "scans" / "file.nii.gz")
+    infer(tmp_path / "scans", trained, output_dir=str(tmp_path / "out"), save_attention=True)
+    one, other = json.loads((tmp_path / "out" / "predictions.json").read_text())["cases"]
+    assert {one["case_id"], other["case_id"]} == {"serial", "file"}
+    assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)
+
+
+def test_values_that_are_no_hu_are_said(trained, tmp_path, caplog):
+    (tmp_path / "scans").mkdir()
+    image = nibabel.Nifti1Image(np.full((20, 20, 20), 100, np.uint8), np.diag([12.0, 12, 12, 1]))
+    nibabel.save(image, tmp_path / "scans" / "mr.nii.gz")
+    infer(tmp_path / "scans", trained, output_dir=str(tmp_path / "out"))
+    assert "case mr" in caplog.text and "HU" in caplog.text
