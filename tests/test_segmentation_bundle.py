@@ -270,24 +270,29 @@ def test_results_lie_on_the_input_grid_and_a_bad_case_does_not_stop_the_others(t
     assert np.asarray(again.dataobj).shape == nib.load(folder / "swapped.nii").shape
 
 
-def test_a_prediction_returns_to_where_it_was_seen(bundle, tmp_path):
+@pytest.mark.parametrize(("value", "kind"), [(7, np.uint8), (300, np.uint16)])
+def test_a_prediction_returns_to_where_it_was_seen(tmp_path, value, kind):
     """The way back, without a network: the class map of the prepared image, inverted, is the image's own."""
+    (tmp_path / "labels.json").write_text(json.dumps({"background": 0, "blob": [value, 5], "other": 1}))
     workflow = ConfigWorkflow(
-        config_file=str(bundle / "configs" / "inference.json"), workflow_type="inference", logging_file=False,
-        bundle_root=str(bundle), spacing=[3.0, 3.0, 3.0], output_dir=str(tmp_path),
+        config_file=config_files("inference"), workflow_type="inference", logging_file=False, bundle_root=str(BUNDLE),
+        spacing=[3.0, 3.0, 3.0], output_dir=str(tmp_path), labels_file=str(tmp_path / "labels.json"),
     )  # fmt: skip
     workflow.initialize()
     blob = np.full((40, 36, 30), -1000, np.int16)
     blob[8:20, 20:30, 5:18] = 500
     affine = np.diag([-3.0, 3.0, 4.0, 1.0])
     nib.save(nib.Nifti1Image(blob, affine), tmp_path / "blob.nii.gz")
-    item = workflow.preprocessing({"image": str(tmp_path / "blob.nii.gz"), "case_id": "blob"})
+    # MONAI Label's items have no case_id, and a string under image_path
+    item = workflow.preprocessing({"image": str(tmp_path / "blob.nii.gz"), "image_path": str(tmp_path)})
     high = (item["image"] > 0.5).float()
-    item["pred"] = torch.cat([1 - high, high] + [torch.zeros_like(high)] * 7)
+    item["pred"] = torch.cat([1 - high, high, torch.zeros_like(high)])
     workflow.postprocessing(item)
     found = nib.load(tmp_path / "blob_pred.nii.gz")
-    assert np.array_equal(found.affine, affine)
-    assert ((np.asarray(found.dataobj) == 3) == (blob > 0)).mean() > 0.99
+    assert np.array_equal(found.affine, affine) and found.get_data_dtype() == kind
+    voxels = np.asarray(found.dataobj)
+    assert set(np.unique(voxels)) == {0, value}
+    assert ((voxels == value) == (blob > 0)).mean() > 0.99
 
 
 def test_a_dicom_series_is_segmented_on_its_own_grid(trained, few, tmp_path):
