@@ -155,3 +155,20 @@ def test_real_reports_split_into_sentences_of_usual_length(real_reports):
     assert 8 < sum(lengths) / len(lengths) < 16
     assert sum(length > 60 for length in lengths) < 0.005 * len(lengths)
     assert sum(length < 2 for length in lengths) < 0.05 * len(lengths)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A 3 x 2.1 x 4 mm nodule vs. a 1.5 cm cyst, i.e. No. 3 of Dr. Smith's list.",
+        "The aorta measures 3.2 cm (2.9 cm in 2019) at T12.",
+        "Velocity 0.474 m/second, e.g. normal.",
+    ],
+)
+def test_measurements_and_abbreviations_do_not_end_a_sentence(text):
+    assert split_sentences(f"{text} No effusion.") == [text, "No effusion."]
+
+
+def test_enumerations_are_one_sentence_each():
+    text = "1. Mass of 2.5 cm.\n2. No effusion. 3) Clear lungs."
+    assert split_sentences(text) == ["1. Mass of 2.5 cm.", "2. No effusion.", "3) Clear lungs."]

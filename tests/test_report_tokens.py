@@ -114,3 +114,13 @@ def test_report_number_tells_texts_apart(tokenizer):
     assert report_number(reports.sentences(reflowed, "a")) == numbers[0]
     # A fixed value: a number that changed between runs or machines would make duplicates look different.
     assert report_number(["The lungs are clear."]) == 2671718395633455296
+
+
+def test_dropped_comparisons_change_the_sentences_and_the_identity(tokenizer):
+    text = "FINDINGS: A small cyst. Unchanged nodule. No effusion."
+    plain = ReportTokenizer(tokenizer, max_tokens=64)
+    dropping = ReportTokenizer(tokenizer, max_tokens=64, drop_comparisons=True)
+    assert plain.sentences(text, "a") == ["A small cyst.", "Unchanged nodule.", "No effusion."]
+    assert dropping.sentences(text, "a") == ["A small cyst.", "No effusion."]
+    assert dropping.identity != plain.identity
+    assert plain.identity == ReportTokenizer(tokenizer, max_tokens=64, drop_comparisons=False).identity

@@ -45,7 +45,7 @@ def load_datalist(
             splits, images that are missing or empty, missing reports.
     """
     file = Path(datalist_file).expanduser().absolute()
-    content = _read_json(file)
+    content = read_datalist(file)
     if not content.get(split):
         filled = ", ".join(name for name, items in content.items() if items and isinstance(items, list))
         raise T3DError(
@@ -113,7 +113,12 @@ def find_cases(dataset_dir: str | Path, *, datalist_file: str | Path | None = No
     return items
 
 
-def _read_json(file: Path) -> dict:
+def read_datalist(file: Path) -> dict:
+    """The lists of a datalist as they are in the file, unchecked.
+
+    Raises:
+        T3DError: the file is missing, no UTF-8, no JSON, or holds no lists of cases.
+    """
     if not file.is_file():
         raise T3DError(f"{file} does not exist; set dataset_dir or datalist_file to where datalist.json is.")
     try:

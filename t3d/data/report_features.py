@@ -37,7 +37,8 @@ class ReportFeatures:
             looked at where the encoder is not at hand.
         tokenizer: the encoder's Hugging Face tokenizer, or a ``functools.partial`` that makes it.
         cache_dir: folder of the files; made if it is not there.
-        max_tokens, sections: see ``ReportTokenizer``, which is at ``.reports`` and counts the reports it cut.
+        max_tokens, sections, drop_comparisons: see ``ReportTokenizer``, which is at ``.reports`` and counts the
+            reports it cut.
 
     Raises:
         T3DError: the encoder learns, or reads fewer than ``max_tokens`` tokens (with a partial: when it is made).
@@ -51,10 +52,11 @@ class ReportFeatures:
         cache_dir: str | Path,
         max_tokens: int = 256,
         sections: Sequence[str] = SECTIONS,
+        drop_comparisons: bool = False,
     ) -> None:
         self.cache_dir = Path(cache_dir)
         self.max_tokens = max_tokens
-        self.sections = sections
+        self._options = {"max_tokens": max_tokens, "sections": sections, "drop_comparisons": drop_comparisons}
         self._make_tokenizer = tokenizer
         self.encoder = encoder
         if not isinstance(encoder, partial):
@@ -64,7 +66,7 @@ class ReportFeatures:
     def reports(self) -> ReportTokenizer:
         """Turns a report into sentences and tokens."""
         made = self._make_tokenizer() if isinstance(self._make_tokenizer, partial) else self._make_tokenizer
-        return ReportTokenizer(made, max_tokens=self.max_tokens, sections=self.sections)
+        return ReportTokenizer(made, **self._options)
 
     @property
     def identity(self) -> str:

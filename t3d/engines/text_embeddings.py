@@ -18,7 +18,7 @@ class TextEmbeddings:
 
     Args:
         network: ``PretrainNetwork`` with a report head (trained with ``align.json``).
-        text_encoder, revision, max_tokens, sections: as in the training.
+        text_encoder, revision, max_tokens, sections, drop_comparisons: as in the training.
         cache_dir: folder of report features (``ReportFeatures``) that are used and added to; None keeps nothing on
             disk. Not used where the text encoder learnt, and so is part of the network.
 
@@ -34,13 +34,14 @@ class TextEmbeddings:
         revision: str | None = None,
         max_tokens: int = 512,
         sections: Sequence[str] = SECTIONS,
+        drop_comparisons: bool = False,
         cache_dir: str | None = None,
     ) -> None:
         self.network = network
         self.name = text_encoder
         self.revision = revision
         self.cache_dir = cache_dir
-        self.options = {"max_tokens": max_tokens, "sections": sections}
+        self.options = {"max_tokens": max_tokens, "sections": sections, "drop_comparisons": drop_comparisons}
         self._reports: ReportTokenizer | None = None
 
     @property

@@ -26,7 +26,7 @@ def clean_report(text: str) -> str:
     text = re.sub(r": *,+(?=[\s\w(])", ": ", text)
     text = re.sub(r"(?<=[\n,:. ])(\d{1,2}[.)]) *,+ *", r"\1 ", text)
     text = re.sub(r"(?<=[.!?])(?:,+| +,[ ,]*)(?=[A-Z0-9(\"])", "\n", text)
-    text = re.sub(r"(?<=[A-Za-z0-9%)\"]),+(?=[A-Z][A-Za-z /()]{0,40}:)", "\n", text)
+    text = re.sub(r"(?<=[A-Za-z0-9%)\"]),(?: ?,)*(?=[A-Z][A-Za-z /()]{0,40}:)", "\n", text)
     text = re.sub(r",{2,}", ",", text)
     text = re.sub(r"(?<=[a-z)])\.(?=[A-Z][a-z])", ". ", text)
     text = re.sub(r" *\n *", "\n", re.sub(r" +", " ", text))

@@ -23,7 +23,7 @@ _KINDS = {
         r"impressions? ?(?:and|/|&) ?(?:plan|recommendations?|conclusions?)",
     ),
     # these close a report that has said something; alone they are the end of a letter
-    "closing": (r"(?:in )?summary", r"recommendations?", r"plan", r"assessment"),
+    "closing": (r"(?:in )?summary", r"recommendations?", r"plan", r"assessment", r"[a-z]+graphic diagnos[ie]s"),
     "discussion": (r"discussion",),
     "exam": (rf"(?:type of )?(?:{_EXAM})", r"(?:name of operation|operation performed)"),
     "procedure": (r"procedures?(?: done| performed)?",),

@@ -15,7 +15,7 @@ _RESULT_KINDS = (*_TOLD, "results")
 # The first line of a report, or its beginning in capitals where an export lost the line break.
 # Prose that is wrapped is no title: the line is in capitals, or an empty line or a heading follows.
 _TITLE_LINE = re.compile(r"[^\n.!?a-z]{2,200}(?=\n)|[^\n.!?]{2,200}(?=\n\n|\n?\Z)")
-_TITLE_CAPITALS = re.compile(r"[A-Z][A-Z0-9 /&()-]{6,120}(?=, ?[A-Z][a-z])")
+_TITLE_CAPITALS = re.compile(r"[A-Z][A-Z0-9 ,/&()-]{6,160}(?=, ?[A-Z][a-z])")
 
 
 class Section(NamedTuple):

@@ -28,7 +28,8 @@ class TokenizeReportd(MapTransform):
     Args:
         keys: key of the text.
         tokenizer: a Hugging Face tokenizer, see ``t3d.networks.text_encoder.load_tokenizer``.
-        max_tokens, sections: see ``ReportTokenizer``, which is at ``.reports`` and counts the reports it cut.
+        max_tokens, sections, drop_comparisons: see ``ReportTokenizer``, which is at ``.reports`` and counts the
+            reports it cut.
         allow_missing_keys: leave an item without the key alone; otherwise it is an error.
 
     Raises:
@@ -42,10 +43,13 @@ class TokenizeReportd(MapTransform):
         *,
         max_tokens: int = 256,
         sections: Sequence[str] = SECTIONS,
+        drop_comparisons: bool = False,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.reports = ReportTokenizer(tokenizer, max_tokens=max_tokens, sections=sections)
+        self.reports = ReportTokenizer(
+            tokenizer, max_tokens=max_tokens, sections=sections, drop_comparisons=drop_comparisons
+        )
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Tokenise the report of one item."""

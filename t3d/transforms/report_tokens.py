@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from t3d.errors import T3DError
+from t3d.reports.comparisons import drop_comparisons as without_comparisons
 from t3d.transforms.report_sections import SECTIONS, clean_report, select_sections, split_sentences
 
 logger = logging.getLogger(__name__)
@@ -35,17 +36,26 @@ class ReportTokenizer:
         tokenizer: a Hugging Face tokenizer (``load_tokenizer``); it needs a padding token.
         max_tokens: longest token sequence, special tokens included; also the padded length (ours).
         sections: see ``select_sections``.
+        drop_comparisons: leave out sentences that compare with an earlier study, see ``t3d.reports.comparisons``.
 
     Raises:
         T3DError: ``max_tokens`` above the tokenizer's limit or too small, no padding token, unknown section.
     """
 
-    def __init__(self, tokenizer: Any, *, max_tokens: int = 256, sections: Sequence[str] = SECTIONS) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        max_tokens: int = 256,
+        sections: Sequence[str] = SECTIONS,
+        drop_comparisons: bool = False,
+    ) -> None:
         if tokenizer.pad_token_id is None:
             raise T3DError(f"tokenizer {tokenizer.name_or_path} has no padding token; choose a text encoder like BERT")
         self.tokenizer = tokenizer
         self.max_tokens = int(max_tokens)
         self.sections = (sections,) if isinstance(sections, str) else tuple(sections)
+        self.drop_comparisons = bool(drop_comparisons)
         self.pad_id = int(tokenizer.pad_token_id)
         self.cut_cases: set[str] = set()
         select_sections("", self.sections)  # raises for an unknown name now, not at the first report
@@ -67,6 +77,8 @@ class ReportTokenizer:
             for set_by_calls in ("truncation", "padding"):
                 rules.pop(set_by_calls, None)
         rules = [rules, self._first, self._last, self.max_tokens, self.sections]
+        if self.drop_comparisons:  # only then, so that features cached before there was the option stay valid
+            rules.append("drop_comparisons")
         return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
 
     def sentences(self, text: Any, case_id: str) -> list[str]:
@@ -81,7 +93,7 @@ class ReportTokenizer:
         sentences = split_sentences(select_sections(clean_report(text), self.sections))
         if not sentences:
             raise T3DError(f"case {case_id} has an empty report ({len(text)} characters, no words); {remedy}")
-        return sentences
+        return without_comparisons(sentences) if self.drop_comparisons else sentences
 
     def __call__(self, text: Any, case_id: str = "?") -> ReportTokens:
         """Tokenise one report.
