@@ -5,6 +5,7 @@ from monai.networks.nets import SwinUNETR
 
 from t3d.errors import T3DError
 from t3d.networks.volume_classifier import VolumeClassifier
+from t3d.transforms.windows import RandWindowsd
 from t3d.weights import load_encoder, save_encoder
 
 
@@ -100,3 +101,27 @@ def test_wrong_inputs_are_named():
         network(num_findings=0)
     with pytest.raises(T3DError, match="divisible by 32"):
         network(crop_size=40)
+
+
+def saved_bytes(size):
+    """Bytes that autograd keeps for a training step on two volumes of a size, through the data path's windows."""
+    module = network(crop_size=32, overlap=0.25).train()
+    draw = RandWindowsd("image", crop_size=32, train_windows=3)
+    draw.set_random_state(seed=0)
+    items = [draw({"image": torch.rand(1, size, size, size)}) for _ in range(2)]
+    kept = 0
+
+    def count(tensor):
+        nonlocal kept
+        kept += tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        module(
+            torch.stack([item["image"] for item in items]), mask=torch.stack([item["window_mask"] for item in items])
+        )
+    return kept
+
+
+def test_gradient_memory_does_not_grow_with_the_volume():
+    assert 0 < saved_bytes(48) == saved_bytes(128)
