@@ -186,7 +186,7 @@ def test_cached_and_live_reports_give_the_same_loss(cohort, tmp_path):
         workflow = run(
             ("train", "demo"), cohort, tmp_path / kind, max_epochs=1, steps_per_epoch=1, report_cache=cached
         )
-        output = workflow.parser.get_parsed_content("train#trainer").state.output
+        output = workflow.parser.get_parsed_content("train#trainer").state.output[0]
         losses[kind] = [output["loss"].item(), *(part.item() for part in output["pred"]["losses"].values())]
         names[kind] = set(torch.load(tmp_path / kind / "models" / "model.pt", weights_only=True))
     assert losses["cached"] == pytest.approx(losses["live"], abs=1e-5)

@@ -48,7 +48,7 @@ def test_one_epoch_on_real_ct(shared_data, minilm, tmp_path):
         max_epochs=1, spacing=[2.5, 2.5, 2.5], text_encoder=str(minilm), text_width=384,
     )  # fmt: skip
     trainer = workflow.parser.get_parsed_content("train#trainer")
-    assert np.isfinite(trainer.state.output["loss"].item())
+    assert np.isfinite(trainer.state.output[0]["loss"].item())
     for item in workflow.parser.get_parsed_content("train#dataset"):
         volume = np.asarray(item["image"])
         spacing = np.linalg.norm(item["image"].affine[:3, :3], axis=0)

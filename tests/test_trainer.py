@@ -3,6 +3,7 @@ import copy
 import pytest
 import torch
 from monai.engines.utils import PrepareBatchExtraInput
+from monai.handlers import from_engine
 
 from t3d.engines.trainer import PretrainTrainer
 from t3d.errors import T3DError
@@ -57,6 +58,11 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change():
     with pytest.raises(T3DError, match="loss is inf at iteration 1"):
         train(network, data)
     assert torch.equal(network.weight, before)
+
+
+def test_stock_handlers_find_the_loss():
+    trainer = train(torch.nn.Linear(4, 1), batches(1))
+    assert torch.isfinite(from_engine("loss", first=True)(trainer.state.output))
 
 
 def test_accumulate_must_be_positive():

@@ -51,7 +51,7 @@ class RestorationPictures:
         """Draw the picture of this epoch."""
         if idist.get_rank() != 0:
             return
-        picture = restoration_picture(engine.state.output["pred"])
+        picture = restoration_picture(engine.state.output[0]["pred"])
         if self.writer is not None:
             self.writer.add_image("restoration", picture, engine.state.epoch, dataformats="HW")
         zoomed = np.kron(picture, np.ones((4, 4)))

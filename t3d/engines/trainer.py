@@ -20,6 +20,9 @@ class PretrainTrainer(SupervisedTrainer):
     iteration is ours and behaves alike on both. With accumulation each batch is contrasted on its own: the
     gradients add up, the number of candidates does not grow.
 
+    ``state.output`` is a list of one dict, as after MONAI's decollation, so that stock handlers and
+    ``--tracking mlflow`` find the loss (``from_engine("loss", first=True)``); batches stay whole.
+
     Args:
         clip_norm: largest norm of all gradients together; None leaves them.
         accumulate: batches per optimizer step; what is left at the end of an epoch makes a step too.
@@ -33,7 +36,7 @@ class PretrainTrainer(SupervisedTrainer):
         self.clip_norm = clip_norm
         self.accumulate = accumulate
 
-    def _iteration(self, engine: "PretrainTrainer", batchdata: dict[str, Tensor]) -> dict:
+    def _iteration(self, engine: "PretrainTrainer", batchdata: dict[str, Tensor]) -> list[dict]:
         inputs, targets, args, kwargs = engine.prepare_batch(
             batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs
         )
@@ -59,7 +62,7 @@ class PretrainTrainer(SupervisedTrainer):
         if (place + 1) % self.accumulate == 0 or place + 1 == engine.state.epoch_length:
             self._step(engine)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
-        return output
+        return [output]
 
     def _step(self, engine: "PretrainTrainer") -> None:
         if engine.scaler:
