@@ -19,7 +19,7 @@ def few(cohort, tmp_path_factory):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_killed_and_resumed_equals_undisturbed(few, tmp_path, workers):
     # random crops, flips and brightness, a frozen start and every learning rate of its own
-    options = {"max_epochs": 3, "num_workers": workers, "flip": 0.5, "freeze_epochs": 1, "layer_decay": 0.8,
+    options = {"max_epochs": 2, "num_workers": workers, "flip": 0.5, "freeze_epochs": 1, "layer_decay": 0.8,
                "checkpoint_every": 1, "cache_rate": 0.5}  # fmt: skip
     whole = finish(command(NAMES, few, tmp_path / "whole", **options), tmp_path / "whole")
     assert whole.returncode == 0, whole.stdout + whole.stderr
