@@ -181,6 +181,11 @@ def test_a_failing_case_does_not_stop_the_others(trained, cohort, tmp_path):
     assert [failure["case_id"] for failure in predictions["failed"]] == [case["case_id"]]
     assert case["case_id"] not in {done["case_id"] for done in predictions["cases"]}
     assert len(predictions["cases"]) == len(lists_of(folder)["test"]) - 1
+    with pytest.raises(RuntimeError):
+        run((*NAMES, "evaluate"), folder, trained, output_dir=str(tmp_path / "eval"))
+    metrics = json.loads((tmp_path / "eval" / "metrics.json").read_text())
+    assert [failure["case_id"] for failure in metrics["failed"]] == [case["case_id"]]
+    assert metrics["cases"] == len(predictions["cases"])
 
 
 def test_the_encoder_is_loaded_and_a_mismatch_is_named(cohort, encoder, tmp_path):

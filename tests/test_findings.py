@@ -56,7 +56,11 @@ def test_names_from_choice_record_list_and_default(tmp_path, caplog):
     (tmp_path / "x.nii.gz").write_bytes(b"x")
     path = tmp_path / "datalist.json"
     path.write_text(json.dumps({"training": items({"b": 1}, {"c": 0, "a": None})}))
-    assert finding_names(findings=["z"], recorded=["r"], datalist_file=path) == ["z"]
+    assert finding_names(findings=["z"], datalist_file=path) == ["z"]
+    assert finding_names(findings=["r", "s"], recorded=["r", "s"]) == ["r", "s"]
+    for other in (["r"], ["s", "r"], ["r", "t"]):
+        with pytest.raises(T3DError, match="not those of the model in use"):
+            finding_names(findings=other, recorded=["r", "s"])
     assert finding_names(recorded=["r"], datalist_file=path) == ["r"]
     assert finding_names(recorded=None, datalist_file=path) == ["a", "b", "c"]
     with caplog.at_level(logging.WARNING):

@@ -31,12 +31,18 @@ def finding_names(
         default: where nothing else is known (a bundle without model and data).
 
     Raises:
-        T3DError: a choice that is empty, not a list of names, or names one twice; a training list without findings.
+        T3DError: a choice that is empty, not a list of names, names one twice, or is not that of the model in use; a
+            training list without findings.
     """
     if findings is not None:
         names = list(findings) if isinstance(findings, list | tuple) else []
         if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
             raise T3DError(f'findings {findings!r} must be a list of distinct names, such as ["effusion"], or null')
+        if recorded and names != list(recorded):
+            raise T3DError(
+                f"findings {names} are not those of the model in use, {list(recorded)}: leave findings null, or train "
+                "anew in another --ckpt_dir"
+            )
         return names
     if recorded:
         return list(recorded)

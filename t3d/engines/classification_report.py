@@ -66,7 +66,8 @@ class ClassificationReport:
             return
         scored = engine.state.scored
         scores = calibrated(scored.logits, self.points)
-        content = {**summarise(scored, scores, self.points), "settings": self.settings}
+        failed = list(getattr(engine.state, "failed_cases", []))  # left by t3d.engines.case_by_case
+        content = {**summarise(scored, scores, self.points), "failed": failed, "settings": self.settings}
         figure = draw(scores, scored.labels, content["findings"])
         write_atomically(
             {
