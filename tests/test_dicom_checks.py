@@ -145,7 +145,7 @@ def test_without_pydicom(tmp_path, monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    refused(tmp_path / "s", "pip install 't3d-monai[dicom]'")
+    refused(tmp_path / "s", "pip install pydicom")
 
 
 def test_messages_name_no_patient(tmp_path):

@@ -138,7 +138,7 @@ def _pydicom(who: str):
     try:
         import pydicom
     except ImportError as error:
-        raise T3DError(f"{who}: reading DICOM needs pydicom; run pip install 't3d-monai[dicom]'.") from error
+        raise T3DError(f"{who}: reading DICOM needs pydicom; run pip install pydicom.") from error
     return pydicom
 
 
