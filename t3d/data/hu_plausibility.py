@@ -11,14 +11,12 @@ from ignite.engine import Engine, Events
 from nibabel.filebasedimages import ImageFileError
 
 from t3d.data.dicom_series import dicom_files
+from t3d.data.hu_guard import hu_doubt, remedy
+from t3d.data.voxel_histogram import VoxelHistogram
 from t3d.errors import T3DError
 
 logger = logging.getLogger(__name__)
 
-# Ours: air outside or inside the body is near -1000 HU, so a CT without a voxel below this is none in HU.
-AIR_BELOW_HU = -200.0
-# Ours: air to soft tissue spans 1000 HU.
-LEAST_RANGE_HU = 50.0
 SAMPLED_SLICES = (0.25, 0.5, 0.75)
 _UNREADABLE = (
     OSError,
@@ -42,26 +40,17 @@ def warn_if_no_hu(volume: np.ndarray, case: str) -> bool:
     Returns:
         Whether it warned. A CT cut to soft tissue alone is warned about too; the case is still used.
     """
-    values = np.asarray(volume)
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return False  # loading refuses such volumes and says why
-    low, high = float(values.min()), float(values.max())
-    if high - low < LEAST_RANGE_HU:
-        meaning = "nearly constant, or scaled to a small range already"
-    elif low >= 0 and high <= 255:
-        meaning = "an 8-bit export, not HU"
-    elif low > AIR_BELOW_HU:
-        meaning = "no air is in it: MR, a CT stored without its rescale intercept, or a crop of soft tissue"
-    else:
+    histogram = VoxelHistogram()
+    histogram.add(volume)
+    doubt = hu_doubt(histogram)
+    if doubt is None:
         return False
     logger.warning(
-        "case %s: values from %g to %g do not look like HU (%s); the network expects CT in HU, so its results may "
-        "mean nothing. Check the file.",
+        "case %s: values do not look like HU (%s); the network expects CT in HU, so its results may mean nothing. "
+        "Check the file: %s.",
         case,
-        low,
-        high,
-        meaning,
+        doubt.evidence,
+        remedy(doubt),
     )
     return True
 
