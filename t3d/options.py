@@ -8,7 +8,7 @@ _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 
 def flag(name: str, value: Any) -> bool:
-    """A yes or no: the command line gives the word "false" as text, and any text is true.
+    """A yes or no: both command lines, ours and MONAI's, give the word "false" as text, and any text is true.
 
     Raises:
         T3DError: neither yes nor no.

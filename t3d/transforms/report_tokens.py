@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from t3d.errors import T3DError
+from t3d.options import flag
 from t3d.reports.comparisons import drop_comparisons as without_comparisons
 from t3d.transforms.report_sections import SECTIONS, clean_report, select_sections, split_sentences
 
@@ -55,7 +56,7 @@ class ReportTokenizer:
         self.tokenizer = tokenizer
         self.max_tokens = int(max_tokens)
         self.sections = (sections,) if isinstance(sections, str) else tuple(sections)
-        self.drop_comparisons = bool(drop_comparisons)
+        self.drop_comparisons = flag("drop_comparisons", drop_comparisons)
         self.pad_id = int(tokenizer.pad_token_id)
         self.cut_cases: set[str] = set()
         select_sections("", self.sections)  # raises for an unknown name now, not at the first report
