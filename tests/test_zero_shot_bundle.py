@@ -10,6 +10,7 @@ from bundle_runs import BUNDLE, command, config_files, finish, places, run
 from monai.bundle import ConfigWorkflow
 
 from t3d.console import plain_message
+from t3d.errors import T3DError
 
 KINDS = ("zero_shot", "retrieval")
 
@@ -118,8 +119,35 @@ def test_unknown_findings_in_a_datalist_do_no_harm(trained, cohort, tmp_path):
     assert metrics["findings"]["lung_nodule"]["unknown"] == 2
 
 
-def test_a_network_without_report_head_is_one_plain_line(cohort, tmp_path):
-    run(("train", "demo"), cohort, tmp_path, max_epochs=1)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_case_that_fails_is_named_and_the_others_go_on(kind, trained, cohort, tmp_path):
+    lists = json.loads((cohort / "datalist.json").read_text())
+    bad = lists["test"][1]
+    (cohort / "cut.nii.gz").write_bytes((cohort / bad["image"]).read_bytes()[:3000])
+    bad["image"] = "cut.nii.gz"
+    (cohort / "cut.json").write_text(json.dumps(lists))
+    with pytest.raises((RuntimeError, T3DError)) as caught:
+        apply(kind, cohort, trained, datalist_file=str(cohort / "cut.json"), output_dir=str(tmp_path))
+    count = len(lists["test"])
+    assert f"1 of {count} cases failed" in plain_message(caught.value) and bad["case_id"] in plain_message(
+        caught.value
+    )
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["cases"] == count - 1
+    results = metrics if kind == "retrieval" else json.loads((tmp_path / "predictions.json").read_text())
+    assert [one["case_id"] for one in results["failed"]] == [bad["case_id"]]
+
+
+def test_a_network_without_report_head_is_one_plain_line(trained, cohort, tmp_path):
+    models = tmp_path / "models"
+    models.mkdir()
+    weights = torch.load(trained / "models" / "model.pt", weights_only=True)
+    kept = {name: value for name, value in weights.items() if not name.startswith("report_head.")}
+    assert len(kept) < len(weights)
+    torch.save(kept, models / "model.pt")
+    record = json.loads((trained / "models" / "encoder.json").read_text())
+    record["network"]["use_alignment"] = False
+    (models / "encoder.json").write_text(json.dumps(record))
     line = command(("inference", "zero_shot"), cohort, tmp_path)
     line = line[: line.index("--max_epochs")]  # the settings of the tests' training are none of inference
     result = finish(line, tmp_path)

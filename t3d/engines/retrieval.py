@@ -89,6 +89,8 @@ class Retrieval:
     def write(self, engine: Engine) -> None:
         """Write the results."""
         cases = list(self.volumes)
+        if not cases:
+            return  # all failed: the run says so
         patients = np.array([self.items[case]["patient_id"] for case in cases])
         own = np.array([self.report_of[case] for case in cases])
         similarity = np.stack([self.volumes[case] for case in cases]) @ self.reports.T
@@ -100,7 +102,8 @@ class Retrieval:
         metrics = {
             "cases": len(cases),
             "patients": len(np.unique(patients)),
-            "distinct_reports": len(np.unique(own)),
+            "distinct_reports": len(self.numbers),
+            "failed": list(getattr(engine.state, "failed_cases", [])),
             "report_to_volume": to_volume,
             "volume_to_report": to_report,
             "settings": self.settings,

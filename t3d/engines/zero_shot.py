@@ -107,12 +107,15 @@ class ZeroShot:
     def write(self, engine: Engine) -> None:
         """Write the results."""
         names, cases = list(self.prompts), list(self.scores)
+        if not cases:
+            return  # all failed: the run says so
         content = {
             "findings": names,
             "cases": [
                 {"case_id": case, "scores": {n: float(s) for n, s in zip(names, self.scores[case], strict=True)}}
                 for case in cases
             ],
+            "failed": list(getattr(engine.state, "failed_cases", [])),
         }
         files = {
             self.folder / "predictions.csv": _csv(names, self.scores).encode(),
