@@ -9,6 +9,7 @@ finished is not run again.
 
 import json
 import logging
+import math
 import sys
 from pathlib import Path
 
@@ -40,19 +41,28 @@ def study(
     twin: str,
     fractions: tuple[float, ...] = (0.05, 1.0),
     stages: tuple[str, ...] = tuple(STAGES),
+    steps: int = 350,
+    batch_size: int = 1,
     **options,
 ) -> None:
-    """Run everything and print the table; options beyond the named ones go to every run as overrides."""
+    """Run everything and print the table; options beyond the named ones go to every run as overrides.
+
+    Every run takes about ``steps`` optimizer steps, whatever its fraction, and is validated once, at its end.
+    """
+    cases = len(json.loads((Path(dataset_dir) / "datalist.json").read_text(encoding="utf-8"))["training"])
     starts = {"T3D": t3d, "vision-only twin": twin, "from scratch": None}
     lines = ["| task | labels | " + " | ".join(starts) + " |", "|" + "---|" * (2 + len(starts))]
     for stage in [stages] if isinstance(stages, str) else stages:
         for fraction in fractions if isinstance(fractions, tuple | list) else [fractions]:
+            epochs = max(1, round(steps / math.ceil(cases * fraction / batch_size)))
+            schedule = {"max_epochs": epochs, "val_interval": epochs, "batch_size": batch_size}
             cells = [f"{stage}, mean {STAGES[stage]}", f"{100 * fraction:g} %"]
             for name, encoder in starts.items():
                 folder = Path(out_dir).resolve() / f"{stage}_{fraction:g}_{name.replace(' ', '_')}"
                 found = run_start(
-                    stage, Path(dataset_dir).resolve(), folder, encoder=encoder, fraction=fraction, **options
-                )
+                    stage, Path(dataset_dir).resolve(), folder, encoder=encoder, fraction=fraction,
+                    **schedule, **options,
+                )  # fmt: skip
                 cells.append(_mean(found, STAGES[stage].lower()))
                 logger.info("%s, %s: %s", ", ".join(cells[:2]), name, cells[-1])
             lines.append("| " + " | ".join(cells) + " |")
