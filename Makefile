@@ -88,7 +88,7 @@ $D/twin/eval/gauges.json: $D/twin/models/encoder.json
 
 $D/features/done: $D/t3d/models/encoder.json
 	@echo "==> 4/7 computing T3D's features of the held-out phantoms into $D/features"
-	@$(RUN) $(call config,pretrain,inference) --ckpt_dir "$D/t3d/models" --output_dir "$D/features" --overwrite true
+	@$(RUN) $(call config,pretrain,inference) --ckpt_dir "$D/t3d/models" --output_dir "$D/features" --overwrite True
 	@touch $@
 
 # an encoder is needed by the two starts that have one
@@ -101,7 +101,7 @@ $D/segmentation_%/models/model.json: $D/data/datalist.json
 
 $D/segmentation_%/eval/metrics.json: $D/segmentation_%/models/model.json
 	@echo "==> 5/7 measuring segmentation ($*) on held-out phantoms"
-	@$(RUN) $(call config,segmentation,train demo evaluate) $(call into,segmentation_$*) --overwrite true
+	@$(RUN) $(call config,segmentation,train demo evaluate) $(call into,segmentation_$*) --overwrite True
 
 $D/classification_%/models/model.json: $D/data/datalist.json
 	@echo "==> 6/7 training classification ($*) with $(DEMO_LABELS) of the labels into $D/classification_$*"
@@ -109,7 +109,7 @@ $D/classification_%/models/model.json: $D/data/datalist.json
 
 $D/classification_%/eval/metrics.json: $D/classification_%/models/model.json
 	@echo "==> 6/7 measuring classification ($*) on held-out phantoms"
-	@$(RUN) $(call config,classification,train demo evaluate) $(call into,classification_$*) --overwrite true
+	@$(RUN) $(call config,classification,train demo evaluate) $(call into,classification_$*) --overwrite True
 
 demo-phantoms: $D/data/datalist.json
 demo-pretrain: $D/t3d/models/encoder.json $D/twin/models/encoder.json

@@ -15,5 +15,19 @@ def flag(name: str, value: Any) -> bool:
     """
     known = _FLAGS.get(str(value).lower())
     if known is None:
-        raise T3DError(f"--{name} is {value!r}; give true or false")
+        raise T3DError(f"--{name} is {value!r}; give True or False")
     return known
+
+
+def check_flags(**flags: Any) -> None:
+    """Refuse options of ``monai.bundle run`` that are meant as yes or no and arrive as text, which would be yes.
+
+    Raises:
+        T3DError: names the option and the word to write.
+    """
+    for name, value in flags.items():
+        if isinstance(value, str):
+            word = {"true": "True", "false": "False"}.get(value.lower(), "True or False")
+            raise T3DError(
+                f"--{name} is the text {value!r}, which MONAI would take as yes: write --{name} {word} (Python's words)"
+            )

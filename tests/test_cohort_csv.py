@@ -134,7 +134,7 @@ def test_nothing_is_overwritten_unasked(tree, caplog):
     out = tree / "d.json"
     run("csv", tree, out)
     before = out.read_bytes()
-    with pytest.raises(T3DError, match="d.json is already there.*--overwrite true"):
+    with pytest.raises(T3DError, match="d.json is already there.*--overwrite True"):
         run("csv", tree, out, "--seed", "5")
     assert out.read_bytes() == before
     volume(tree / "scans" / "scan 6.nii.gz")

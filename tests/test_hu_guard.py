@@ -104,7 +104,7 @@ def test_refusal_names_case_evidence_and_override():
     histogram = VoxelHistogram()
     values = np.r_[np.full(600, 24), np.full(400, 1064), np.full(10, 2000)]
     histogram.add(values)
-    with pytest.raises(T3DError, match=r"case k7: no HU: .*39\.6 % .*intercept.*--allow_no_hu true"):
+    with pytest.raises(T3DError, match=r"case k7: no HU: .*39\.6 % .*intercept.*--allow_no_hu True"):
         refuse_no_hu(histogram, "k7")
     assert refuse_no_hu(histogram, "k7", allow=True).kind == "no intercept"
 

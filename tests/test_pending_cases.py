@@ -18,7 +18,7 @@ def test_all_cases_are_pending_in_a_new_folder(tmp_path):
 
 def test_earlier_results_are_refused_skipped_or_replaced(tmp_path):
     (tmp_path / "b_pred.nii.gz").write_bytes(gzip.compress(b"result"))
-    with pytest.raises(T3DError, match=r"1 of 3 cases.*b_pred\.nii\.gz.*--overwrite true"):
+    with pytest.raises(T3DError, match=r"1 of 3 cases.*b_pred\.nii\.gz.*--overwrite True"):
         pending_cases(ITEMS, output_dir=tmp_path)
     assert names(pending_cases(ITEMS, output_dir=tmp_path, skip_done=True)) == ["a", "c"]
     assert names(pending_cases(ITEMS, output_dir=tmp_path, overwrite=True)) == ["a", "b", "c"]

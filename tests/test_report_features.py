@@ -208,7 +208,7 @@ def test_two_processes_fill_one_folder(make, tmp_path):
 
 
 def test_encoder_that_learns_or_reads_less_is_refused(make, folder):
-    with pytest.raises(T3DError, match="--report_cache false"):
+    with pytest.raises(T3DError, match="--report_cache False"):
         make(TextEncoder(folder, trained_layers=1))
     short = CountingEncoder()
     short.max_tokens = 100

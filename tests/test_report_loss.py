@@ -61,7 +61,7 @@ def test_the_command_shows_counts_and_no_text(datalist, tmp_path, caplog):
     [
         (["--sections", "history"], "sections .* is not known"),
         (["--drop_comparisons", "perhaps"], "give true or false"),
-        (["--out_file", "{datalist}"], "already there.*--overwrite true"),
+        (["--out_file", "{datalist}"], "already there.*--overwrite True"),
     ],
 )
 def test_wrong_options_are_refused(datalist, arguments, words):

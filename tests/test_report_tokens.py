@@ -74,7 +74,7 @@ def test_check_counts_cut_reports_in_one_line(tokenizer, caplog):
 
 @pytest.mark.parametrize("report, found", [(None, "NoneType"), (float("nan"), "float"), ("  ,\n", "empty report")])
 def test_missing_and_empty_reports_name_the_case(tokenizer, report, found):
-    with pytest.raises(T3DError, match=rf"case17 .*{found}.*--use_text false"):
+    with pytest.raises(T3DError, match=rf"case17 .*{found}.*--use_text False"):
         ReportTokenizer(tokenizer, max_tokens=64)(report, "case17")
 
 

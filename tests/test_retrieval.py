@@ -99,5 +99,5 @@ def test_faults_are_named(tmp_path):
         run(tmp_path, ["0 x", "0 x"], volumes)
     assert not list(tmp_path.iterdir())
     run(tmp_path, ["0 x", "1 x"], volumes)
-    with pytest.raises(T3DError, match="--overwrite true"):
+    with pytest.raises(T3DError, match="--overwrite True"):
         run(tmp_path, ["0 x", "1 x"], volumes)

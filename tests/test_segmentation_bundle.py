@@ -197,7 +197,7 @@ def test_evaluation_scores_every_test_case_on_its_own_grid(trained, few):
 
 
 def test_evaluation_does_not_overwrite_unasked_and_refuses_other_preparation(trained, few, tmp_path):
-    assert "--overwrite true" in fault((*NAMES, "evaluate"), few, trained)
+    assert "--overwrite True" in fault((*NAMES, "evaluate"), few, trained)
     options = {"output_dir": str(tmp_path / "new"), "hu_range": [-200, 300]}
     assert "hu_range [-1000, 1000] there, [-200, 300] here" in fault((*NAMES, "evaluate"), few, trained, **options)
     assert not (tmp_path / "new").exists()

@@ -109,7 +109,7 @@ def test_results_are_not_overwritten_unasked(tmp_path):
     volumes = {"c0": torch.tensor([[1.0, 0, 0]])}
     folder = run(tmp_path, [case(0)], volumes, findings=["fluid"])
     before = (folder / "predictions.json").read_bytes()
-    with pytest.raises(T3DError, match="--overwrite true"):
+    with pytest.raises(T3DError, match="--overwrite True"):
         run(tmp_path, [case(0)], volumes)
     assert (folder / "predictions.json").read_bytes() == before
     run(tmp_path, [case(0)], volumes, overwrite=True)

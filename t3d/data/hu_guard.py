@@ -72,7 +72,7 @@ def refuse_no_hu(histogram: VoxelHistogram, case: str, *, allow: bool = False) -
     """
     doubt = hu_doubt(histogram)
     if doubt is not None and doubt.sure and not allow:
-        raise T3DError(f"case {case}: no HU: {doubt.evidence}; {remedy(doubt)}, or pass --allow_no_hu true")
+        raise T3DError(f"case {case}: no HU: {doubt.evidence}; {remedy(doubt)}, or pass --allow_no_hu True")
     return doubt
 
 

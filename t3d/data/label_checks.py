@@ -102,7 +102,7 @@ def _classes_shown(shown: Mapping[str, int], cases: int, allow_absent: bool) -> 
     message = f"labels: no training case shows {', '.join(absent)}; the network cannot learn what it never sees"
     if not allow_absent:
         raise T3DError(
-            f"{message}. Add such cases, take the class out of the label table, or pass --allow_absent_classes true"
+            f"{message}. Add such cases, take the class out of the label table, or pass --allow_absent_classes True"
         )
     logger.warning("%s (allowed as asked)", message)
 

@@ -89,7 +89,7 @@ class ReportFeatures:
         encoder = self.encoder
         if isinstance(encoder, nn.Module) and any(p.requires_grad for p in encoder.parameters()):
             raise T3DError(
-                "the text encoder learns, so its features change: pass --trained_text_layers 0 or --report_cache false"
+                "the text encoder learns, so its features change: pass --trained_text_layers 0 or --report_cache False"
             )
         limit = getattr(encoder, "max_tokens", self.max_tokens)
         if self.max_tokens > limit:

@@ -68,7 +68,7 @@ def tiny_bert(
     texts = sorted(text for text in texts if text.strip())
     out_dir = Path(out_dir)
     if not texts:
-        raise T3DError(f"no report text to build {out_dir} from; give reports or --use_text false")
+        raise T3DError(f"no report text to build {out_dir} from; give reports or --use_text False")
     if width % heads:
         raise T3DError(f"width {width} is not divisible by {heads} heads; choose another width")
     settings = {

@@ -38,7 +38,7 @@ def pending_cases(
     if there and not skip_done:
         raise T3DError(
             f"{output_dir} already holds results of {len(there)} of {len(items)} cases (the first is "
-            f"{there[0]['case_id']}{ending}): pass --overwrite true to replace them, --skip_done true to do only the "
+            f"{there[0]['case_id']}{ending}): pass --overwrite True to replace them, --skip_done True to do only the "
             "others, or another --output_dir"
         )
     done = {item["case_id"] for item in there if _complete(Path(output_dir) / f"{item['case_id']}{ending}")}

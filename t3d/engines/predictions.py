@@ -92,4 +92,4 @@ class SavePredictions:
 def refuse_existing(path: Path | str, *, overwrite: bool) -> None:
     """Raise unless a result file is absent or may be replaced."""
     if Path(path).exists() and not overwrite:
-        raise T3DError(f"{path} exists: choose another --output_dir, or --overwrite true to replace it")
+        raise T3DError(f"{path} exists: choose another --output_dir, or --overwrite True to replace it")

@@ -49,7 +49,7 @@ class SaveFeatures:
         found = engine.state.output["pred"]
         path = self.folder / f"{case}.safetensors"
         if path.exists() and not self.overwrite:
-            raise T3DError(f"{path} exists: choose another --output_dir, or --overwrite true to replace it")
+            raise T3DError(f"{path} exists: choose another --output_dir, or --overwrite True to replace it")
         affine = torch.as_tensor(image.meta["affine"]).reshape(-1, 4, 4)[0].double().cpu()
         coarse = map_affine(affine)
         tensors = {

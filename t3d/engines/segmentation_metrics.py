@@ -90,7 +90,7 @@ class SegmentationMetrics:
         """Refuse to replace the metrics of an earlier run before any work is done."""
         file = self.folder / "metrics.json"
         if file.exists() and not self.overwrite:
-            raise T3DError(f"{file} exists: choose another --output_dir, or --overwrite true to replace it")
+            raise T3DError(f"{file} exists: choose another --output_dir, or --overwrite True to replace it")
         self.cases = []
 
     def measure(self, engine: Engine) -> None:

@@ -142,7 +142,7 @@ def refuse_earlier(folder: Path, names: Sequence[str], *, overwrite: bool) -> No
     """Raise a T3DError if results of an earlier run would be replaced."""
     earlier = [folder / name for name in names if (folder / name).exists()]
     if earlier and not overwrite:
-        raise T3DError(f"{earlier[0]} exists: choose another --output_dir, or --overwrite true to replace it")
+        raise T3DError(f"{earlier[0]} exists: choose another --output_dir, or --overwrite True to replace it")
 
 
 def as_json(content: dict) -> bytes:

@@ -35,7 +35,7 @@ def reports(
     drop, overwrite = flag("drop_comparisons", drop_comparisons), flag("overwrite", overwrite)
     target = None if out_file is None else Path(str(out_file)).expanduser()
     if target is not None and target.exists() and not overwrite:
-        raise T3DError(f"{target} is already there; choose another --out_file, or replace it with --overwrite true")
+        raise T3DError(f"{target} is already there; choose another --out_file, or replace it with --overwrite True")
     names = tuple(sections.replace(" ", "").split(",")) if isinstance(sections, str) else tuple(sections)
     counts = {}
     for split, items in read_datalist(Path(str(datalist)).expanduser()).items():

@@ -88,7 +88,7 @@ class ReportTokenizer:
         Raises:
             T3DError: the report is missing, is no text, or is empty.
         """
-        remedy = "give it a report, drop the case, or train without text (--use_text false)"
+        remedy = "give it a report, drop the case, or train without text (--use_text False)"
         if not isinstance(text, str):
             raise T3DError(f"case {case_id} has no report text (found {type(text).__name__}); {remedy}")
         sentences = split_sentences(select_sections(clean_report(text), self.sections))

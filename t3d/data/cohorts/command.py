@@ -128,7 +128,7 @@ def write_datalist(
     if target.suffix != ".json":
         raise T3DError(f"--out {out} is not a .json file; the datalist is one, such as datalist.json")
     if target.exists() and not overwrite:
-        raise T3DError(f"{target} is already there; choose another --out, or replace it with --overwrite true")
+        raise T3DError(f"{target} is already there; choose another --out, or replace it with --overwrite True")
     collected = adapter.collect(root, **(options or {}))
     collected.check(str(Path(root).expanduser()), adapter.LAYOUT)
     # the test list first, so that a validation list is never taken from it

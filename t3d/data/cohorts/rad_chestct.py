@@ -65,7 +65,7 @@ def collect(root: str | Path, *, convert_dir: str | None = None) -> Collected:
         collected.add(split, case, image, patient_id=patients.get(case, case), findings=findings)
     for case in sorted(files):
         collected.leave_out(case, "file has no row in a label table")
-    collected.notes.append("there are no reports: for pre-training pass --use_text false, or another cohort")
+    collected.notes.append("there are no reports: for pre-training pass --use_text False, or another cohort")
     return collected
 
 

@@ -40,7 +40,7 @@ def write_cohort(collected: Collected, out: Path, *, overwrite: bool) -> list[Pa
     files[out] = _json(_relative(collected.lists, out.parent))
     there = [file for file in files if file.exists()]
     if there and not overwrite:
-        raise T3DError(f"{there[0]} is already there; choose another --out, or replace it with --overwrite true")
+        raise T3DError(f"{there[0]} is already there; choose another --out, or replace it with --overwrite True")
     write_atomically({file: lambda stream, data=data: stream.write(data) for file, data in files.items()})
     return list(files)
 
