@@ -54,7 +54,7 @@ def load_datalist(
         )
     splits = {name: content[name] for name in dict.fromkeys((*SPLITS, split)) if content.get(name)}
     faults: list[str] = []
-    resolved = {name: _resolve(items, name, file.parent, faults) for name, items in splits.items()}
+    resolved = {name: resolve_items(items, name, file.parent, faults) for name, items in splits.items()}
     faults += duplicate_cases(resolved) + shared_patients(resolved)
     for items in resolved.values():
         for item in items:
@@ -138,7 +138,7 @@ def read_datalist(file: Path) -> dict:
     return content
 
 
-def _resolve(items: Sequence, split: str, folder: Path, faults: list[str]) -> list[dict]:
+def resolve_items(items: Sequence, split: str, folder: Path, faults: list[str]) -> list[dict]:
     """Copies of the items with absolute paths; items that cannot be used are reported and left out."""
     resolved = []
     for number, item in enumerate(items):

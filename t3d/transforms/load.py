@@ -15,7 +15,7 @@ from nibabel.spatialimages import HeaderDataError
 from t3d.data.volume_shape import volume_shape_fault
 from t3d.errors import T3DError
 
-_UNREADABLE = (
+UNREADABLE = (
     OSError,
     EOFError,
     ValueError,
@@ -59,9 +59,9 @@ class LoadVolumed(MapTransform):
             raise T3DError(f"{who} does not exist in {path.parent}; correct the path or restore the file.")
         try:
             volume = self.load(path)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise T3DError(
-                f"{who} cannot be read ({type(error).__name__}: {_first_line(error)}); "
+                f"{who} cannot be read ({type(error).__name__}: {first_line(error)}); "
                 "the file is damaged, truncated or not an image: copy or export it again."
             ) from error
         # LoadImage moves a fourth axis to the front, or puts a new one there.
@@ -81,6 +81,7 @@ class LoadVolumed(MapTransform):
         return volume
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, short enough for a sentence."""
     lines = str(error).strip().splitlines()
     return lines[0][:160] if lines else "no details"

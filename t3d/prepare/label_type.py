@@ -1,0 +1,41 @@
+"""The values of a label file: whole numbers from 0, in the smallest type that holds them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from t3d.data.label_table import LARGEST_VALUE
+from t3d.errors import T3DError
+from t3d.prepare.source import VolumeSource
+
+
+def label_type(source: VolumeSource) -> type:
+    """np.uint8 or np.uint16; reads the file once unless its header already tells.
+
+    Raises:
+        T3DError: values between whole numbers, negative ones or ones beyond the largest label.
+    """
+    if source.header["dtype"] == "uint8" and source.header["slope"] == 1 and source.header["intercept"] == 0:
+        return np.uint8
+    largest = max(int(block.max()) for _, block in label_blocks(source))
+    return np.uint8 if largest < 256 else np.uint16
+
+
+def label_blocks(source: VolumeSource) -> Iterator[tuple[int, np.ndarray]]:
+    """The blocks of a label file as uint16 (or uint8, where the file is), checked."""
+    for start, block in source.blocks():
+        if block.dtype != np.uint8:
+            if not np.issubdtype(block.dtype, np.integer) and (
+                not np.isfinite(block).all() or (block != np.rint(block)).any()
+            ):
+                raise T3DError(
+                    f"{source.who} has values that are no whole numbers; export it as a label map, not resampled."
+                )
+            low, high = block.min(), block.max()
+            if low < 0 or high > LARGEST_VALUE:
+                raise T3DError(
+                    f"{source.who} has values from {low:g} to {high:g}; a label map holds whole numbers from 0 to "
+                    f"{LARGEST_VALUE}."
+                )
+            block = block.astype(np.uint16)
+        yield start, block
