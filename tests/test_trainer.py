@@ -5,7 +5,7 @@ import torch
 from monai.engines.utils import PrepareBatchExtraInput
 from monai.handlers import from_engine
 
-from t3d.engines.trainer import PretrainTrainer
+from t3d.engines.trainer import ClippingTrainer
 from t3d.errors import T3DError
 
 
@@ -21,7 +21,7 @@ def loss(pred, target):
 
 def train(network, data, **options):
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    trainer = PretrainTrainer(
+    trainer = ClippingTrainer(
         device=torch.device("cpu"), max_epochs=1, train_data_loader=data, epoch_length=len(data), network=network,
         optimizer=optimizer, loss_function=loss, prepare_batch=PrepareBatchExtraInput(extra_keys={}), amp=False,
         decollate=False, **options,

@@ -1,4 +1,4 @@
-"""The pre-training engine: MONAI's SupervisedTrainer with accumulation and gradient clipping."""
+"""The training engine: MONAI's SupervisedTrainer with accumulation and gradient clipping."""
 
 import logging
 
@@ -13,7 +13,7 @@ from t3d.errors import T3DError
 logger = logging.getLogger(__name__)
 
 
-class PretrainTrainer(SupervisedTrainer):
+class ClippingTrainer(SupervisedTrainer):
     """SupervisedTrainer whose step clips gradients and may gather them over several batches.
 
     MONAI 1.5 has neither, 1.6 accumulates but clips only through events that do not know the scaler; so the
@@ -36,7 +36,7 @@ class PretrainTrainer(SupervisedTrainer):
         self.clip_norm = clip_norm
         self.accumulate = accumulate
 
-    def _iteration(self, engine: "PretrainTrainer", batchdata: dict[str, Tensor]) -> list[dict]:
+    def _iteration(self, engine: "ClippingTrainer", batchdata: dict[str, Tensor]) -> list[dict]:
         inputs, targets, args, kwargs = engine.prepare_batch(
             batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs
         )
@@ -64,7 +64,7 @@ class PretrainTrainer(SupervisedTrainer):
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return [output]
 
-    def _step(self, engine: "PretrainTrainer") -> None:
+    def _step(self, engine: "ClippingTrainer") -> None:
         if engine.scaler:
             engine.scaler.unscale_(engine.optimizer)
         if self.clip_norm is not None:
