@@ -12,6 +12,7 @@ from typing import Any
 import fire
 from fire.parser import DefaultParseValue
 
+from t3d.check.command import check
 from t3d.console import plain_errors
 from t3d.data.cohorts.command import cohort
 from t3d.errors import T3DError
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     plain_errors()
     # fire calls a function before it complains about an unknown option, so it only gets to plan the call
     planned: list[Callable[[], None]] = []
-    offered = (phantoms, tiny_bert, summary, reports, cohort, prepare)
+    offered = (phantoms, tiny_bert, summary, reports, cohort, check, prepare)
     commands = {command.__name__: _planning(command, planned) for command in offered}
     arguments = sys.argv[1:] if arguments is None else arguments
     fire.Fire(commands, command=[_as_typed(argument) for argument in arguments], name="t3d")

@@ -49,7 +49,7 @@ FAULTS = {
     "empty report": (lambda f, d: item(d).update(report="  \n"), ["{case}", "report", "use_text"], {}),
     "no report": (lambda f, d: item(d).pop("report"), ["{case}", "report", "use_text"], {}),
     "duplicate case id": (same_id, ["{case}"], {}),
-    "patient in two splits": (second_patient, ["{patient}", "training", "test"], {}),
+    "patient in two splits": (second_patient, ["{case}", "training", "test", "of one patient"], {}),
     "batch of one": (lambda f, d: None, ["batch_size is 1", "2 or more"], {"batch_size": 1}),
     "more than there are": (lambda f, d: None, ["lower batch_size"], {"batch_size": 500}),
     "crop side": (lambda f, d: None, ["40", "divisible by 32"], {"crop_size": 40}),
@@ -66,7 +66,7 @@ def test_one_clear_sentence(fault, cohort, tmp_path, monkeypatch):
     folder = shutil.copytree(cohort, tmp_path / "cohort")
     lists = json.loads((folder / "datalist.json").read_text())
     make, words, options = FAULTS[fault]
-    names = {"case": item(lists)["case_id"], "patient": item(lists)["patient_id"]}
+    names = {"case": item(lists)["case_id"]}
     reports = [case["report"] for case in lists["training"] if case.get("report")]
     make(folder, lists)
     (folder / "datalist.json").write_text(json.dumps(lists))

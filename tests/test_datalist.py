@@ -90,7 +90,7 @@ def test_missing_or_empty_split_names_the_filled_ones(cohort):
         ({"image": None}, "case c0: has no image"),
         ({"case_id": "c3"}, "case c3: case_id is used 2 times"),
         ({"case_id": "a/b"}, "case 'a/b': results are files named after it"),
-        ({"patient_id": "p3"}, "patient p3: is in test and training"),
+        ({"patient_id": "p3"}, "cases c3 (test) and c0 (training): are of one patient"),
         ({"image": "images/gone.nii.gz"}, "gone.nii.gz does not exist"),
         ({"label": "images/gone.nii.gz"}, "case c0: label"),
         ({"report": None}, "case c0: has no report"),

@@ -17,7 +17,10 @@ def test_several_cases_of_one_patient_may_share_a_list():
     splits = {"training": [item("a", "1"), item("b", "1")], "test": [item("c", "2")]}
     assert shared_patients(splits) == []
     splits["test"].append(item("d", "1"))
-    assert len(shared_patients(splits)) == 1 and "patient 1:" in shared_patients(splits)[0]
+    assert (
+        len(shared_patients(splits)) == 1
+        and "cases d (test) and a (training): are of one patient" in shared_patients(splits)[0]
+    )
 
 
 def test_one_fault_is_one_sentence_and_none_is_silence():

@@ -20,14 +20,16 @@ def duplicate_cases(splits: dict[str, list[dict]]) -> list[str]:
 
 def shared_patients(splits: dict[str, list[dict]]) -> list[str]:
     """Patients whose cases are in more than one list: the held-out numbers would be too good."""
-    places = defaultdict(set)
+    places: dict[str, dict[str, str]] = defaultdict(dict)
     for name, items in splits.items():
         for item in items:
-            places[item["patient_id"]].add(name)
+            places[item["patient_id"]].setdefault(name, item["case_id"])
+    # named by their cases: messages end in logs, where patients have no place
     return [
-        f"patient {patient}: is in {' and '.join(sorted(names))}; keep all cases of a patient in one list"
-        for patient, names in places.items()
-        if len(names) > 1
+        f"cases {' and '.join(f'{case} ({name})' for name, case in sorted(cases.items()))}: are of one patient; keep "
+        "all cases of a patient in one list"
+        for cases in places.values()
+        if len(cases) > 1
     ]
 
 

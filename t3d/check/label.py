@@ -1,0 +1,61 @@
+"""A case's label: its grid and its values."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from t3d.check.slabs import is_nifti, open_nifti, slabs
+from t3d.data.label_checks import grid_fault
+from t3d.data.volume_shape import volume_shape_fault
+
+MOST_VALUES = 256
+
+
+def look_at_label(path: Path, grid, facts, *, fast: bool, unreadable: tuple) -> None:
+    """Add what is wrong with a label to a case's facts.
+
+    Args:
+        path: an existing file.
+        grid: (shape, affine) of the image, or None where it is not known.
+        facts: ``CaseFacts`` to add to.
+        fast: read the header only.
+        unreadable: exceptions of a damaged file.
+    """
+    if not is_nifti(path):
+        return  # the grid of other files (the prepared store) is its image's by construction
+    try:
+        label = open_nifti(path)
+        fault = volume_shape_fault(label.shape)
+        if fault is None and grid is not None:
+            # only shape and affine are compared
+            empty = np.broadcast_to(np.uint8(0), grid[0])
+            fault = grid_fault(nib.Nifti1Image(empty, grid[1]), label)
+        if fault:
+            facts.faults.append(("grid" if "image" in fault else "label", fault.removeprefix("label ")))
+        if not fast and fault is None:
+            _values(label, facts)
+    except unreadable as error:
+        facts.faults.append(("label", f"cannot be read ({type(error).__name__}); copy or export it again"))
+
+
+def _values(label, facts) -> None:
+    found: set[float] = set()
+    for _, slab in slabs(label.dataobj, label.shape):
+        values = np.unique(slab)
+        if not np.isfinite(values).all() or (values != np.round(values)).any():
+            what = "has values that are no whole numbers; export it as a label map, not resampled"
+            facts.faults.append(("label", what))
+            return
+        found.update(values.tolist())
+        if len(found) > MOST_VALUES:
+            what = f"has more than {MOST_VALUES} different values; give the path of a label map, not of an image"
+            facts.faults.append(("label", what))
+            return
+    negative = sorted(value for value in found if value < 0)
+    if negative:
+        listed = ", ".join(f"{value:g}" for value in negative[:8])
+        facts.faults.append(("label", f"has the negative values {listed}; give every class a number above 0"))
+    if found == {0.0}:
+        facts.doubts.append(("label", "has no voxel above 0; leave it, or move the case if that is not meant"))
+    facts.label_values = tuple(sorted(int(value) for value in found))

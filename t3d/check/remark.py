@@ -1,0 +1,31 @@
+"""One thing to say about a case or a cohort."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A fault, or what deserves a look.
+
+    Attributes:
+        kind: what it is about, in a word or two: "image", "grid", "label", "not HU", "report" ..
+        what: what was found and the remedy. It never quotes a report, a patient or a path.
+        case_id: of the case, or None where it is about the list.
+        split: the list it is in, or None.
+        fault: whether it has to be mended; else a warning.
+    """
+
+    kind: str
+    what: str
+    case_id: str | None = None
+    split: str | None = None
+    fault: bool = True
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.kind}: {f'case {self.case_id}: ' if self.case_id is not None else ''}{self.what}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
