@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import nibabel as nib
 from nibabel.filebasedimages import ImageFileError
 
 from t3d.data.datalist_checks import (
@@ -14,6 +13,7 @@ from t3d.data.datalist_checks import (
     report_faults,
     shared_patients,
 )
+from t3d.data.image_file import open_image
 from t3d.data.shuffled_reports import shuffle_reports
 from t3d.data.volume_shape import volume_shape_fault
 from t3d.errors import T3DError
@@ -76,7 +76,7 @@ def check_headers(items: Iterable[dict]) -> None:
     faults = []
     for item in items:
         try:
-            fault = volume_shape_fault(nib.load(item["image"]).shape)
+            fault = volume_shape_fault(open_image(item["image"]).shape)
         except (OSError, EOFError, ValueError, ImageFileError):
             fault = "has no readable NIfTI header; copy or export the file again"
         if fault:

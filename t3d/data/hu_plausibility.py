@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from ignite.engine import Engine, Events
 from nibabel.filebasedimages import ImageFileError
 
 from t3d.data.dicom_series import dicom_files
 from t3d.data.hu_guard import hu_doubt, remedy
+from t3d.data.image_file import open_image
 from t3d.data.voxel_histogram import VoxelHistogram
 from t3d.errors import T3DError
 
@@ -102,7 +102,7 @@ class HuPlausibility:
 
 def _nifti_sample(path: Path) -> np.ndarray:
     # With the file kept open a compressed stream is only read forward, once.
-    image = nib.load(path, keep_file_open=True)
+    image = open_image(path, keep_file_open=True)
     depth = image.shape[2]
     return np.stack([np.asarray(image.dataobj[:, :, int(part * depth)], dtype=np.float32) for part in SAMPLED_SLICES])
 

@@ -10,6 +10,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
 from t3d.data.datalist_checks import raise_faults
+from t3d.data.image_file import open_image
 from t3d.data.label_table import BACKGROUND, class_values
 from t3d.data.volume_shape import volume_shape_fault
 from t3d.errors import T3DError
@@ -113,14 +114,14 @@ def _label_values(item: Mapping[str, Any]) -> tuple[list[float], str | None]:
         return [], "has no label; give the path of its label file or move the case to another list"
     path = Path(item["label"])
     try:
-        label = nib.load(path)
+        label = open_image(path)
         fault = volume_shape_fault(label.shape)
         if fault:
             return [], f"label {path.name} {fault}"
         image = item.get("image")
         # the grid of a DICOM series is known only after reading it; training fails there if sizes differ
         if isinstance(image, str) and not Path(image).is_dir():
-            volume = nib.load(image)
+            volume = open_image(image)
             fault = volume_shape_fault(volume.shape)
             fault = f"image {Path(image).name} {fault}" if fault else grid_fault(volume, label)
             if fault:

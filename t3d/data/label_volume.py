@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
 
+from t3d.data.image_file import open_image
 from t3d.data.label_checks import GRID_TOLERANCE_MM
 from t3d.data.label_table import LARGEST_VALUE
 from t3d.data.volume_shape import volume_shape_fault
@@ -37,7 +37,7 @@ def read_label_on_grid(
     """
     who = f"case {case}: label {Path(file).name}"
     try:
-        image = nib.load(file)
+        image = open_image(file)
         stored = np.asarray(image.dataobj)
     except (OSError, EOFError, ValueError, ImageFileError) as error:
         raise T3DError(f"{who} cannot be read ({type(error).__name__}); copy or export the file again.") from error

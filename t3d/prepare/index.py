@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import safetensors
 import safetensors.numpy
 from safetensors import SafetensorError
 
@@ -49,6 +50,20 @@ def index_path(image: str | Path) -> Path:
     return Path(str(image).removesuffix(ENDING) + INDEX_ENDING)
 
 
+def read_highest(image: str | Path) -> tuple[np.ndarray, ...]:
+    """The part of the index that says how high the HU rise per plane; positions are not read.
+
+    Raises:
+        T3DError: missing or damaged.
+    """
+    path = index_path(image)
+    try:
+        with safetensors.safe_open(path, "numpy") as found:
+            return tuple(found.get_tensor(f"highest.{axis}") for axis in range(3))
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path) from error
+
+
 def read_index(image: str | Path) -> CaseIndex:
     """The index of a prepared image.
 
@@ -70,4 +85,8 @@ def read_index(image: str | Path) -> CaseIndex:
             },
         )
     except (OSError, KeyError, SafetensorError) as error:
-        raise T3DError(f"{path} is missing or damaged; run `t3d prepare` again to rebuild the case.") from error
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> T3DError:
+    return T3DError(f"{path} is missing or damaged; run `t3d prepare` again to rebuild the case.")

@@ -122,7 +122,7 @@ class PairedCropsd(Randomizable, MapTransform):
             self._told_small.add(case)
             shown = [" x ".join(map(str, sides)) for sides in (size, self.crop_size)]
             logger.info("case %s: volume of %s voxels padded to the crop size %s", case, *shown)
-        return self.pad(convert_to_tensor(volume, track_meta=False))
+        return self.pad(convert_to_tensor(volume[:], track_meta=False))
 
 
 def _nearest(sides: Sequence[float]) -> str:

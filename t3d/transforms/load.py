@@ -1,7 +1,7 @@
 """Loading volumes, with every fault of a file said in the words of the case."""
 
 import zlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from t3d.data.volume_shape import volume_shape_fault
 from t3d.errors import T3DError
+from t3d.prepare.reader import StoreReader
 
 UNREADABLE = (
     OSError,
@@ -36,15 +37,26 @@ class LoadVolumed(MapTransform):
         keys: keys holding paths.
         dtype: voxel type of the result.
         allow_missing_keys: skip keys that the item lacks, such as an optional label.
+        spacing, orientation: of the configuration; files of the prepared store must have been prepared for them.
 
     Raises:
         T3DError: the file is missing, truncated or not an image; it is 2D or 4D (a fourth axis of length 1
-            is accepted); its affine is singular; voxels are NaN or infinite.
+            is accepted); its affine is singular; voxels are NaN or infinite; or it is of the prepared store and
+            damaged or of another grid.
     """
 
-    def __init__(self, keys: KeysCollection = "image", *, dtype=np.float32, allow_missing_keys=False) -> None:
+    def __init__(
+        self,
+        keys: KeysCollection = "image",
+        *,
+        dtype=np.float32,
+        allow_missing_keys: bool = False,
+        spacing: Sequence[float] | float | None = None,
+        orientation: str | None = None,
+    ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.load = LoadImage(image_only=True, ensure_channel_first=True, dtype=dtype)
+        self.load.register(StoreReader(spacing=spacing, orientation=orientation))
 
     def __call__(self, data: Mapping[Hashable, str]) -> dict[Hashable, MetaTensor]:
         """A copy of the item with the volumes in place of the paths."""
@@ -59,6 +71,8 @@ class LoadVolumed(MapTransform):
             raise T3DError(f"{who} does not exist in {path.parent}; correct the path or restore the file.")
         try:
             volume = self.load(path)
+        except T3DError as error:
+            raise T3DError(f"{who}: {error}") from error
         except UNREADABLE as error:
             raise T3DError(
                 f"{who} cannot be read ({type(error).__name__}: {first_line(error)}); "

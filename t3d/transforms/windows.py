@@ -64,16 +64,16 @@ class RandWindowsd(Randomizable, MapTransform):
         """A copy of the item with windows in place of the volume."""
         item = dict(data)
         for key in self.key_iterator(item):
-            volume = convert_to_tensor(item[key], track_meta=False)[0]
-            self.randomize(volume.shape)
+            volume = item[key]
+            self.randomize(volume.shape[1:])
             windows = self._counted(volume)
             mask = torch.zeros(self.train_windows, dtype=torch.bool)
             mask[: len(windows)] = True
-            empty = [torch.zeros(self.window, dtype=volume.dtype)] * (self.train_windows - len(windows))
+            empty = [torch.zeros(self.window, dtype=windows[0].dtype)] * (self.train_windows - len(windows))
             item[key], item[MASK_KEY] = torch.stack(windows + empty), mask
         return item
 
-    def _counted(self, volume: torch.Tensor) -> list[torch.Tensor]:
+    def _counted(self, volume: Any) -> list[torch.Tensor]:
         """The first windows that count, or the first of all where every one is air."""
         found, air = [], []
         for start in self.starts:
@@ -84,8 +84,10 @@ class RandWindowsd(Randomizable, MapTransform):
                 break
         return found or air[: self.train_windows]
 
-    def _cut(self, volume: torch.Tensor, start: np.ndarray) -> torch.Tensor:
-        window = volume[tuple(slice(int(a), int(a) + n) for a, n in zip(start, self.window, strict=True))]
+    def _cut(self, volume: Any, start: np.ndarray) -> torch.Tensor:
+        # Sliced before it is converted, so that a prepared volume is read only where it is needed.
+        place = (slice(int(a), int(a) + n) for a, n in zip(start, self.window, strict=True))
+        window = convert_to_tensor(volume[(slice(0, 1), *place)], track_meta=False)[0]
         lacking = [wide - side for side, wide in zip(window.shape, self.window, strict=True)]
         return F.pad(window, [pad for lack in reversed(lacking) for pad in (0, lack)])
 

@@ -1,0 +1,60 @@
+"""Whether a datalist is one of the prepared store, and whether its grid is the one that training wants."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from t3d.errors import T3DError
+
+# Millimetres; configs and lists hold the same decimal numbers.
+_TOLERANCE = 1e-6
+
+
+def is_prepared(
+    datalist_file: str | Path, *, spacing: Sequence[float] | None = None, orientation: str | None = None
+) -> bool:
+    """Whether ``t3d prepare`` wrote a datalist; a missing or broken file is left to ``load_datalist``.
+
+    Args:
+        datalist_file: any datalist.
+        spacing, orientation: what the configuration asks for; None is not compared.
+
+    Raises:
+        T3DError: prepared for another spacing or orientation.
+    """
+    try:
+        content = json.loads(Path(datalist_file).expanduser().read_text(encoding="utf-8"))
+        about = content.get("prepared")
+    except (OSError, ValueError, AttributeError):
+        return False
+    if not isinstance(about, dict):
+        return False
+    check_grid(Path(datalist_file).name, about["spacing"], about["orientation"], spacing, orientation)
+    return True
+
+
+def check_grid(
+    who: str,
+    found_spacing: Sequence[float],
+    found_orientation: str,
+    spacing: Sequence[float] | float | None,
+    orientation: str | None,
+) -> None:
+    """Refuse what was prepared for another grid: resampling a second time would blur it unnoticed.
+
+    Raises:
+        T3DError: names both values.
+    """
+    if orientation is not None and found_orientation != orientation:
+        raise T3DError(
+            f"{who} was prepared in orientation {found_orientation}, and the configuration asks for {orientation}; "
+            f"set --orientation {found_orientation}, or use the raw datalist"
+        )
+    if spacing is None:
+        return
+    wanted = [float(side) for side in spacing] if isinstance(spacing, Sequence) else [float(spacing)] * 3
+    if len(wanted) != 3 or any(abs(a - b) > _TOLERANCE for a, b in zip(found_spacing, wanted, strict=True)):
+        raise T3DError(
+            f"{who} was prepared with spacing {list(found_spacing)} mm, and the configuration asks for {wanted} mm; "
+            f"set --spacing '{list(found_spacing)}', or run `t3d prepare` with --spacing {','.join(map(str, wanted))}"
+        )

@@ -1,0 +1,100 @@
+"""Prepared volumes that are read crop by crop."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, ScaleIntensityRange
+
+from t3d.errors import T3DError
+from t3d.prepare.index import read_highest
+from t3d.prepare.listed import check_grid
+from t3d.prepare.store import StoredVolume, is_stored, open_stored
+
+
+class LazyVolume:
+    """A box of a stored volume, scaled to [0, 1] where it is read; it holds no open file.
+
+    Args:
+        stored: the file.
+        start, stop: first voxel of the box and the one after the last.
+        scale: MONAI's ScaleIntensityRange.
+
+    Attributes:
+        shape: (1, X, Y, Z) of the box.
+    """
+
+    def __init__(self, stored: StoredVolume, start: np.ndarray, stop: np.ndarray, scale: ScaleIntensityRange) -> None:
+        self.stored, self.start, self.stop, self.scale = stored, np.asarray(start), np.asarray(stop), scale
+        self.shape = torch.Size((1, *(int(side) for side in self.stop - self.start)))
+
+    def __getitem__(self, box: Any) -> torch.Tensor:
+        """Float32 voxels (1, x, y, z) of a box: the channel's slice and up to three more, steps of 1."""
+        box = box if isinstance(box, tuple) else (box,)
+        sides = [*box[1:], *[slice(None)] * (4 - len(box))]
+        if len(sides) != 3 or not all(isinstance(side, slice) and side.step in (None, 1) for side in (box[0], *sides)):
+            raise IndexError(f"a lazy volume is cut by slices of step 1, not by {box}")
+        places = [side.indices(size)[:2] for side, size in zip(sides, self.shape[1:], strict=True)]
+        if any(stop <= start for start, stop in places):
+            return torch.zeros((1, *(max(0, stop - start) for start, stop in places)))
+        place = tuple(slice(int(at + a), int(at + b)) for at, (a, b) in zip(self.start, places, strict=True))
+        voxels = torch.from_numpy(self.stored[place].astype(np.float32))
+        return torch.as_tensor(self.scale(voxels[None]))[box[0]]
+
+
+class LazyVolumed(MapTransform):
+    """Puts a LazyVolume in place of the path of a prepared volume: loading, Orientation, Spacing, scaling at once.
+
+    Crops of it equal those of the plain pipeline (LoadImage, Orientation, Spacing, ScaleIntensityRange,
+    CropForeground) at the same places, within one HU.
+
+    Args:
+        keys: keys holding paths of the store.
+        spacing, orientation: of the configuration; must be those that the volume was prepared for.
+        hu_range: becomes [0, 1]; values outside are clipped.
+        body_level: keep the bounding box of everything scaled above this, as CropForeground with ``is_body`` does;
+            None keeps the whole volume. The box comes from the index, not from voxels.
+        margin: voxels kept around that box where the volume has them.
+
+    Raises:
+        T3DError: not a file of the store, damaged, or prepared for another grid.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = "image",
+        *,
+        spacing: Sequence[float],
+        orientation: str = "RAS",
+        hu_range: Sequence[float],
+        body_level: float | None = None,
+        margin: int = 4,
+    ) -> None:
+        super().__init__(keys)
+        self.spacing, self.orientation = spacing, orientation
+        self.scale = ScaleIntensityRange(hu_range[0], hu_range[1], 0.0, 1.0, clip=True)
+        self.body_level, self.margin = body_level, margin
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """A copy of the item with lazy volumes in place of the paths."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            who = f"case {item.get('case_id', item[key])}: {key}"
+            if not is_stored(item[key]):
+                raise T3DError(f"{who} is no file of the prepared store; use a datalist that `t3d prepare` wrote.")
+            stored = open_stored(item[key])
+            check_grid(who, stored.spacing, stored.orientation, self.spacing, self.orientation)
+            start, stop = np.zeros(3, dtype=np.int64), np.array(stored.shape)
+            if self.body_level is not None:
+                start, stop = self._body(item[key], stop)
+            item[key] = LazyVolume(stored, start, stop, self.scale)
+        return item
+
+    def _body(self, path: str, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        dense = [np.asarray(self.scale(torch.from_numpy(row))) > self.body_level for row in read_highest(path)]
+        if not dense[0].any():
+            return np.zeros(3, dtype=np.int64), np.zeros(3, dtype=np.int64)
+        ends = np.array([[np.flatnonzero(row)[0], np.flatnonzero(row)[-1] + 1] for row in dense])
+        return np.maximum(ends[:, 0] - self.margin, 0), np.minimum(ends[:, 1] + self.margin, size)
