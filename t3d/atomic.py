@@ -37,7 +37,8 @@ def write_atomically(writers: Mapping[Path | str, Write]) -> None:
                 os.replace(part, target)
     finally:
         for part in temporary:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # where it could not be made, the error above says why
+                part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

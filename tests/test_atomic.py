@@ -69,3 +69,10 @@ def test_torch_checkpoint_survives_a_disk_that_takes_no_more_bytes(tmp_path):
     import torch
 
     assert torch.load(path, weights_only=True).tolist() == [0.0] * 10
+
+
+def test_a_file_where_a_folder_should_be_is_said(tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(T3DError, match="could not save"):
+        write_atomically({tmp_path / "taken" / "new.json": lambda stream: stream.write(b"x")})
+    assert (tmp_path / "taken").read_text() == "a file"

@@ -10,12 +10,12 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from t3d.check.headers import header_doubts, header_faults
 from t3d.check.label import look_at_label
-from t3d.check.slabs import is_nifti, open_nifti, slabs
+from t3d.check.slabs import is_streamed, open_streamed, slabs
 from t3d.check.slice import MiddleSlice, Picture
 from t3d.data.dicom_series import check_item
 from t3d.data.hu_guard import hu_doubt, remedy
+from t3d.data.nifti_header import header_doubts, header_faults
 from t3d.data.voxel_histogram import VoxelHistogram
 from t3d.errors import T3DError
 
@@ -119,8 +119,8 @@ def _file_fault(item: Mapping[str, Any], key: str) -> str | None:
 
 def _opened(item: Mapping[str, Any], path: Path, facts: CaseFacts, *, whole: bool):
     """Voxels or a proxy of them, shape and affine; None after a fault or where only voxels would tell more."""
-    if is_nifti(path):
-        image = open_nifti(path)
+    if is_streamed(path):
+        image = open_streamed(path)
         faults = header_faults(image, path)
         facts.faults += [("image", fault) for fault in faults]
         facts.doubts += [("image", doubt) for doubt in header_doubts(image)]
@@ -137,7 +137,7 @@ def _opened(item: Mapping[str, Any], path: Path, facts: CaseFacts, *, whole: boo
 
 
 def _hopeless(fault: str) -> bool:
-    return not fault.startswith(("has the spacing", "states", "has axes"))
+    return not fault.startswith(("has the spacing", "states"))
 
 
 def _read(voxels, shape, affine: np.ndarray, facts: CaseFacts, *, picture: bool, allow: bool) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from t3d.check.slabs import is_nifti, open_nifti, slabs
+from t3d.check.slabs import is_streamed, open_streamed, slabs
 from t3d.data.label_checks import grid_fault
 from t3d.data.volume_shape import volume_shape_fault
 
@@ -22,10 +22,10 @@ def look_at_label(path: Path, grid, facts, *, fast: bool, unreadable: tuple) -> 
         fast: read the header only.
         unreadable: exceptions of a damaged file.
     """
-    if not is_nifti(path):
-        return  # the grid of other files (the prepared store) is its image's by construction
+    if not is_streamed(path):
+        return
     try:
-        label = open_nifti(path)
+        label = open_streamed(path)
         fault = volume_shape_fault(label.shape)
         if fault is None and grid is not None:
             # only shape and affine are compared

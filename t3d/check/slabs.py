@@ -6,21 +6,24 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from t3d.data.image_file import open_image
+from t3d.prepare.store import ENDING
+
 # 16 MiB of float32, some 16 slices of a common CT.
 HELD_VOXELS = 2**22
-NIFTI = (".nii", ".nii.gz")
+STREAMED = (".nii", ".nii.gz", ENDING)
 
 
-def is_nifti(path: Path) -> bool:
+def is_streamed(path: Path) -> bool:
     """Whether a file is read as a stream; others are read whole."""
-    return not path.is_dir() and path.name.endswith(NIFTI)
+    return not path.is_dir() and path.name.endswith(STREAMED)
 
 
-def open_nifti(path: Path) -> nib.spatialimages.SpatialImage:
+def open_streamed(path: Path) -> nib.spatialimages.SpatialImage:
     """The file's header and a proxy of its voxels; kept open, a compressed stream is read forward once."""
     # nibabel warns on stderr about fields that it mends; `headers.py` says them in the words of the case
     with nib.imageglobals.LoggingOutputSuppressor():
-        return nib.load(path, keep_file_open=True)
+        return open_image(path, keep_file_open=True)
 
 
 def slabs(voxels, shape: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray]]:

@@ -14,8 +14,8 @@ from t3d.data.datalist_checks import (
     shared_patients,
 )
 from t3d.data.image_file import open_image
+from t3d.data.nifti_header import header_faults
 from t3d.data.shuffled_reports import shuffle_reports
-from t3d.data.volume_shape import volume_shape_fault
 from t3d.errors import T3DError
 
 SPLITS = ("training", "validation", "test")
@@ -68,19 +68,21 @@ def load_datalist(
 
 
 def check_headers(items: Iterable[dict]) -> None:
-    """Refuse images that are not one 3D volume; reads only headers, so truncation shows up when loading.
+    """Refuse images that are not one 3D volume on a usable grid; reads headers only, so truncation shows when loading.
+
+    See ``t3d.data.nifti_header.header_faults`` for what is refused.
 
     Raises:
         T3DError: the first ten faulty cases and their number.
     """
     faults = []
     for item in items:
+        path = Path(item["image"])
         try:
-            fault = volume_shape_fault(open_image(item["image"]).shape)
+            found = header_faults(open_image(path), path)
         except (OSError, EOFError, ValueError, ImageFileError):
-            fault = "has no readable NIfTI header; copy or export the file again"
-        if fault:
-            faults.append(f"case {item['case_id']}: image {Path(item['image']).name} {fault}")
+            found = ["has no readable NIfTI header; copy or export the file again"]
+        faults += [f"case {item['case_id']}: image {path.name} {fault}" for fault in found]
     raise_faults(faults, "image headers")
 
 

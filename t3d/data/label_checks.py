@@ -12,8 +12,11 @@ from nibabel.filebasedimages import ImageFileError
 from t3d.data.datalist_checks import raise_faults
 from t3d.data.image_file import open_image
 from t3d.data.label_table import BACKGROUND, class_values
+from t3d.data.nifti_header import header_faults
 from t3d.data.volume_shape import volume_shape_fault
 from t3d.errors import T3DError
+from t3d.prepare.index import read_index
+from t3d.prepare.store import is_stored
 
 logger = logging.getLogger(__name__)
 
@@ -122,11 +125,13 @@ def _label_values(item: Mapping[str, Any]) -> tuple[list[float], str | None]:
         # the grid of a DICOM series is known only after reading it; training fails there if sizes differ
         if isinstance(image, str) and not Path(image).is_dir():
             volume = open_image(image)
-            fault = volume_shape_fault(volume.shape)
-            fault = f"image {Path(image).name} {fault}" if fault else grid_fault(volume, label)
+            faults = header_faults(volume, Path(image))
+            fault = f"image {Path(image).name} {faults[0]}" if faults else grid_fault(volume, label)
             if fault:
                 return [], fault
-        found = np.unique(np.asanyarray(label.dataobj))
+        # the index of a prepared case knows its values, so that 25,000 labels need not be read
+        stored = is_stored(path) and is_stored(image)
+        found = np.array(sorted(read_index(image).counts)) if stored else np.unique(np.asanyarray(label.dataobj))
     except _UNREADABLE as error:
         return [], f"cannot be read ({type(error).__name__}); copy or export its files again"
     if not np.isfinite(found).all() or (found != np.round(found)).any():

@@ -7,11 +7,13 @@ import numpy as np
 
 from t3d.data.volume_shape import volume_shape_fault
 
-# Ours: as for the gantry tilt of DICOM series, in degrees off a right angle.
-TILT_TOLERANCE = 0.5
+_NIFTI = (".nii", ".nii.gz")
 PLAUSIBLE_MM = (0.05, 20.0)
 # zlib cannot shrink more than 1032-fold.
 LARGEST_RATIO = 1032
+# Headers hold float32; what moves no voxel by more than this is rounding.
+TOLERANCE_MM = 1e-2
+TILT_TOLERANCE = 0.5  # degrees, as for DICOM series
 
 
 def header_faults(image: nib.spatialimages.SpatialImage, path: Path) -> list[str]:
@@ -43,19 +45,16 @@ def header_faults(image: nib.spatialimages.SpatialImage, path: Path) -> list[str
     if not ((spacing >= PLAUSIBLE_MM[0]) & (spacing <= PLAUSIBLE_MM[1])).all():
         low, high = PLAUSIBLE_MM
         faults.append(f"has the spacing {_list(spacing)} mm, beyond {low:g} to {high:g}; correct the header")
-    angle = _most_askew(affine / spacing)
-    if angle > TILT_TOLERANCE:
-        faults.append(
-            f"has axes {angle:.1f} degrees off a right angle (shear, as of a tilted gantry); resample it to "
-            "a straight grid"
-        )
-    return faults
+    return [*faults, *_reader_dependent(image)]
 
 
 def header_doubts(image: nib.spatialimages.SpatialImage) -> list[str]:
-    """What deserves a look: an orientation that is guessed, or that depends on the reader."""
+    """What deserves a look: shear, an orientation that is guessed, or that depends on the reader."""
     if not isinstance(image, nib.Nifti1Image):
         return []
+    angle = _most_askew(np.asarray(image.affine, dtype=np.float64)[:3, :3])
+    if angle > TILT_TOLERANCE:
+        return [f"has axes {angle:.1f} degrees off a right angle (a tilted gantry?); resampling makes them straight"]
     (qform, q_code), (sform, s_code) = image.get_qform(coded=True), image.get_sform(coded=True)
     if not q_code and not s_code:
         return ["has neither qform nor sform, so its orientation is a guess; export it with one"]
@@ -65,23 +64,52 @@ def header_doubts(image: nib.spatialimages.SpatialImage) -> list[str]:
     return []
 
 
+def _reader_dependent(image: nib.spatialimages.SpatialImage) -> list[str]:
+    """Whether MONAI's reader would silently take the qform for the sform, which it does when pixdim says so.
+
+    See ``monai.data.utils.rectify_header_sform_qform``; a qform that was never set has the axes unturned.
+    """
+    if not isinstance(image, nib.Nifti1Image) or not image.get_sform(coded=True)[1]:
+        return []
+    sides = np.asarray(image.header.get_zooms()[:3], dtype=np.float64)
+    qform = image.get_qform()
+    norms = [np.linalg.norm(form[:3, :3], axis=0) for form in (image.affine, qform)]
+    if np.allclose(norms[0], sides) or not np.allclose(norms[1], sides):
+        return []
+    corners = np.array(np.meshgrid(*[(0, side - 1) for side in image.shape[:3]])).reshape(3, -1)
+    moved = ((image.affine - qform) @ np.vstack([corners, np.ones(corners.shape[1])]))[:3]
+    if np.linalg.norm(moved, axis=0).max() <= TOLERANCE_MM:
+        return []
+    names = ["".join(nib.aff2axcodes(form)) for form in (image.affine, qform)]
+    return [
+        f"has the spacing (pixdim) {_list(sides)}, which is not that of its sform ({names[0]}, {_list(norms[0])} mm), "
+        f"so that readers take the qform ({names[1]}); correct the header"
+    ]
+
+
 def _claims_too_much(image: nib.spatialimages.SpatialImage, path: Path) -> list[str]:
+    if not path.name.endswith(_NIFTI):
+        return []
     size = path.stat().st_size
     claimed = int(np.prod([int(n) for n in image.shape], dtype=object)) * image.get_data_dtype().itemsize
-    if claimed <= size * (LARGEST_RATIO if path.name.endswith((".gz", ".bz2", ".zst")) else 1):
+    if claimed <= size * (LARGEST_RATIO if path.name.endswith(".gz") else 1):
         return []
     return [f"claims {claimed / 2**20:.1f} MiB of voxels, the file has {size} bytes; copy or export it again"]
 
 
 def _raw_header(image: nib.spatialimages.SpatialImage, path: Path):
     """The header before nibabel mends it, which it does without a word."""
-    if not isinstance(image, nib.Nifti1Image):
+    if not isinstance(image, nib.Nifti1Image) or not path.name.endswith(_NIFTI):
         return None
     with nib.openers.ImageOpener(path) as stream:
         return type(image.header).from_fileobj(stream, check=False)
 
 
-def _most_askew(directions: np.ndarray) -> float:
+def _most_askew(affine: np.ndarray) -> float:
+    sides = np.linalg.norm(affine, axis=0)
+    if not np.isfinite(affine).all() or (sides < 1e-9).any():
+        return 0.0
+    directions = affine / sides
     cosines = np.abs(directions.T @ directions - np.eye(3))
     return float(np.degrees(np.arcsin(np.clip(cosines.max(), 0, 1))))
 
