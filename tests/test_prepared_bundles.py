@@ -3,9 +3,11 @@
 import bundle_runs
 import classification_runs
 import pytest
+import segmentation_runs
 import torch
 
 pytest.importorskip("blosc2")
+from monai.bundle import ConfigParser  # noqa: E402
 from prepared_cohort import prepare_small  # noqa: E402
 
 from t3d.console import plain_message  # noqa: E402
@@ -51,9 +53,60 @@ def test_classification(folders, tmp_path, monkeypatch):
     assert evaluated and (tmp_path / "prepared" / "eval" / "metrics.json").is_file()
 
 
-@pytest.mark.parametrize("runs", [bundle_runs, classification_runs])
+@pytest.mark.parametrize("runs", [bundle_runs, classification_runs, segmentation_runs])
 def test_another_spacing_is_refused_before_training(runs, folders, tmp_path):
     with pytest.raises(Exception) as caught:  # noqa: PT011, MONAI's parser wraps it
         runs.run(("train", "demo"), folders[1], tmp_path, spacing=[8.0, 8.0, 8.0])
     assert "spacing [12.0, 12.0, 12.0] mm" in plain_message(caught.value)
     assert "[8.0, 8.0, 8.0] mm" in plain_message(caught.value)
+
+
+SEGMENTATION = {"max_epochs": 1, "label_fraction": 0.2, "crop_size": 64, "crops_per_case": 3, "batch_size": 1}
+
+
+def check_batch(parser, monkeypatch):
+    read, real = [], StoredVolume.__getitem__
+    monkeypatch.setattr(StoredVolume, "__getitem__", lambda self, box: read.append(real(self, box)) or read[-1])
+    batch = next(iter(parser.get_parsed_content("train#dataloader")))
+    assert len(read) == 3 * 2  # an image and a label for each crop, and never a whole volume besides
+    assert (
+        batch["image"].shape[1:] == (1, 64, 64, 64) and batch["image"].abs().max() < 1.5 and batch["image"].std() > 0.1
+    )
+    assert 0 < batch["label"].max() <= len(parser.get_parsed_content("class_names"))
+
+
+def test_segmentation(folders, tmp_path, monkeypatch):
+    names = ("train", "demo")
+    workflow = segmentation_runs.run(names, folders[1], tmp_path, **SEGMENTATION)
+    assert (tmp_path / "models" / "model.pt").is_file()
+    check_batch(workflow.parser, monkeypatch)
+    segmentation_runs.run((*names, "evaluate"), folders[1], tmp_path, **SEGMENTATION)
+    assert (tmp_path / "eval" / "metrics.json").is_file()
+    assert len(list((tmp_path / "eval").glob("*_pred.nii.gz"))) == 4
+
+
+def test_segmentation_of_tumours(folders, tmp_path, monkeypatch):
+    parser = ConfigParser()
+    parser.read_config(segmentation_runs.config_files("train", "tumour", "demo"))
+    parser.update(
+        {
+            **segmentation_runs.places(folders[1], tmp_path), "spacing": SPACING, **SEGMENTATION,
+            "labels_file": str(segmentation_runs.BUNDLE / "configs" / "labels_demo.json"), "lesion_classes": ["heart"],
+        }
+    )  # fmt: skip
+    check_batch(parser, monkeypatch)
+    crops = parser.get_parsed_content("stored_crops")
+    assert list(crops.ratios)[:3] == [1, 1, 3] and crops.lesion_classes == {2}
+
+
+def test_whole_volumes_of_segmentation_equal_the_raw_ones(folders, tmp_path):
+    items = []
+    for folder in folders:
+        parser = ConfigParser()
+        parser.read_config(segmentation_runs.config_files("train", "demo"))
+        parser.update({**segmentation_runs.places(folder, tmp_path), "spacing": SPACING})
+        items.append(parser.get_parsed_content("validate#dataset")[0])
+    raw, prepared = items
+    assert (raw["image"].as_tensor() - prepared["image"].as_tensor()).abs().max() <= 1 / 2000
+    assert torch.equal(raw["label"].as_tensor(), prepared["label"].as_tensor())
+    assert torch.allclose(raw["image"].affine, prepared["image"].affine)
