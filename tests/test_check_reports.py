@@ -50,7 +50,7 @@ def test_other_alphabets_are_no_mojibake():
 
 
 def test_real_reports(shared_data):
-    """Body parts and token estimates on 271 real reports: 30 of chest, abdomen and pelvis CT, the others of anything."""
+    """Body parts on 271 real reports: 30 of chest, abdomen and pelvis CT, the others of anything."""
     with open(shared_data / "text_mtsamples_radiology" / "mtsamples_radiology.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     own = [region_words(row["transcription"]) for row in rows if row["mentions_chest_abd_ct"] == "True"]
