@@ -13,6 +13,7 @@ from t3d.prepare.case import prepare_case
 Result = tuple[str, dict[str, Any] | None, str | None]
 # Enough to keep every worker busy without 25,000 cases on their way at once.
 _AHEAD = 4
+_CONNECT = "20s"
 
 
 def run_cases(
@@ -84,7 +85,7 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Any, int]]:
     except ImportError as error:
         raise T3DError("--scheduler needs Dask; run: pip install 'distributed>=2023.1'") from error
     try:
-        client = Client(scheduler, timeout="20s")
+        client = Client(scheduler, timeout=_CONNECT)
     except (OSError, ValueError, TimeoutError) as error:
         raise T3DError(
             f"no Dask scheduler answers at {scheduler} ({type(error).__name__}); check --scheduler"
