@@ -145,24 +145,46 @@ ROWS = {
     "symlink loop": Row(loop, {"list": ("case k0", "does not exist"), "check": ("file is missing",)}),
     "huge claimed shape": Row(
         header(42, "<3h", 30000, 30000, 30000),
-        {**everywhere("case k0", but=("load",)), **dict.fromkeys(("fast", "header"), ("claims", "MiB"))},
+        {**everywhere("case k0", but=("load",)), **dict.fromkeys(("fast", "header", "prepare"), ("claims", "MiB"))},
     ),
     # shapes and kinds of voxels
     "2D": Row(image(lambda v: v[..., 0]), {**everywhere("2D"), "header": ("case k0", "2D"), "fast": ("2D",)}),
     "4D": Row(image(lambda v: np.stack([v, v], -1)), {**everywhere("4 axes"), "header": ("case k0", "4 axes")}),
     "RGB": Row(image(colour), {**everywhere("case k0"), "fast": ("colour",)}),
-    "NaN": Row(image(with_value(np.nan)), everywhere("1 voxel", "NaN or infinite")),
-    "infinite": Row(image(with_value(np.inf)), everywhere("1 voxel", "NaN or infinite")),
-    "constant": Row(image(lambda v: v * 0), {"check": ("not HU", "nearly constant")}),
+    "NaN": Row(image(with_value(np.nan)), everywhere("NaN or infinite", "replace them")),
+    "infinite": Row(image(with_value(np.inf)), everywhere("NaN or infinite", "replace them")),
+    "constant": Row(
+        image(lambda v: v * 0),
+        {"prepare": ("case k0", "no HU", "--allow_no_hu True"), "check": ("not HU", "nearly constant")},
+    ),
     "beyond int16": Row(image(with_value(70000.0)), {"check": ("not HU", "beyond any HU")}),
     # values
     "rescaled twice": Row(
-        image(lambda v: v - 1024), {"check": ("not HU", "applied twice", "slope and intercept once")}
+        image(lambda v: v - 1024),
+        {
+            "prepare": ("case k0", "no HU", "--allow_no_hu True"),
+            "check": ("not HU", "applied twice", "slope and intercept once"),
+        },
     ),
-    "no intercept": Row(image(lambda v: (v + 1024).clip(0)), {"check": ("without its rescale intercept",)}),
-    "8-bit": Row(image(lambda v: ((v + 1200) / 6).clip(0, 255).astype(np.uint8)), {"check": ("8-bit",)}),
-    "windowed": Row(image(lambda v: v.clip(-160, 30)), {"check": ("display window", "exactly")}),
-    "MR": Row(image(lambda v: np.abs(v % 400)), {"check": ("MR", "nothing below 0", "--allow_no_hu True")}),
+    "no intercept": Row(
+        image(lambda v: (v + 1024).clip(0)),
+        {"prepare": ("case k0", "no HU", "--allow_no_hu True"), "check": ("without its rescale intercept",)},
+    ),
+    "8-bit": Row(
+        image(lambda v: ((v + 1200) / 6).clip(0, 255).astype(np.uint8)),
+        {"prepare": ("case k0", "no HU", "--allow_no_hu True"), "check": ("8-bit",)},
+    ),
+    "windowed": Row(
+        image(lambda v: v.clip(-160, 30)),
+        {"prepare": ("case k0", "no HU", "--allow_no_hu True"), "check": ("display window", "exactly")},
+    ),
+    "MR": Row(
+        image(lambda v: np.abs(v % 400)),
+        {
+            "prepare": ("case k0", "no HU", "--allow_no_hu True"),
+            "check": ("MR", "nothing below 0", "--allow_no_hu True"),
+        },
+    ),
     # grids
     "zero spacing": Row(header(80, "<f", 0.0), {"fast": ("pixdim", "[0, 2, 3]", "correct the header")}),
     "negative spacing": Row(header(80, "<f", -2.0), {"fast": ("pixdim", "[-2, 2, 3]", "correct the header")}),
@@ -172,12 +194,16 @@ ROWS = {
     "NaN in the affine": Row(header(312, "<4f", np.nan, 0, 0, 0), {"fast": ("affine",), "header": ("affine",)}),
     "spacing of another file": Row(
         header(80, "<3f", 1.0, 1.0, 1.0),
-        {"fast": ("[1, 1, 1]", "LPS", "take the qform"), "header": ("k0", "take the qform")},
+        {
+            "fast": ("[1, 1, 1]", "LPS", "take the qform"),
+            "header": ("k0", "take the qform"),
+            "prepare": ("k0", "pixdim"),
+        },
     ),
     "sheared": Row(
         affine([[-2, 0, 0, 0], [0, -2, 1, 0], [0, 0, 3, 0], [0, 0, 0, 1]]), {"fast": ("18.4 degrees", "straight")}
     ),
-    "metres": Row(header(123, "B", 1), dict.fromkeys(("fast", "header"), ("in meter", "convert"))),
+    "metres": Row(header(123, "B", 1), dict.fromkeys(("fast", "header", "prepare"), ("in meter", "convert"))),
     "micrometres": Row(header(123, "B", 3), dict.fromkeys(("fast", "header"), ("in micron", "convert"))),
     "spacing of metres in mm": Row(
         affine(np.diag([0.002, 0.002, 0.003, 1])), {"fast": ("0.002", "beyond 0.05 to 20")}

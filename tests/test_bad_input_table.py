@@ -14,6 +14,7 @@ from t3d.data.datalist import check_headers, load_datalist
 from t3d.data.dicom_series import check_item
 from t3d.data.label_checks import check_labels
 from t3d.errors import T3DError
+from t3d.prepare.cohort import prepare_cohort
 from t3d.transforms.load import LoadVolumed
 
 REPORT = "Lungs are clear and Mister Unmentionable is well, sentence number {}."
@@ -69,6 +70,11 @@ def said(command, folder, lists, out) -> str:
             return "\n".join(map(str, check_cohort(folder / "datalist.json", fast=command == "fast").remarks))
         except T3DError as error:
             return str(error)
+    if command == "prepare":
+        outcome = prepare_cohort(folder / "datalist.json", out, spacing=(4, 4, 6))
+        assert set(outcome.failed) == {"k0"} and outcome.prepared == ["k1", "k2"]  # the others go on
+        assert not list(out.rglob("*k0*")), "half a case was left"
+        return outcome.failed["k0"]
     with pytest.raises(T3DError) as caught:
         if command == "list":
             load_datalist(folder / "datalist.json", "training")
@@ -83,7 +89,7 @@ def said(command, folder, lists, out) -> str:
     return plain_message(caught.value)
 
 
-CASES = [(fault, command) for fault, row in ROWS.items() for command in row.says if command != "prepare"]
+CASES = [(fault, command) for fault, row in ROWS.items() for command in row.says]
 
 
 @pytest.mark.parametrize(("fault", "command"), CASES, ids=[" - ".join(case) for case in CASES])

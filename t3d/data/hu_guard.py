@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from t3d.data.voxel_histogram import VoxelHistogram
+from t3d.data.voxel_histogram import HIGHEST, LOWEST, VoxelHistogram
 from t3d.errors import T3DError
 
 LEAST_RANGE_HU = 50.0  # air to soft tissue spans 1000 HU
@@ -45,7 +45,9 @@ def hu_doubt(histogram: VoxelHistogram) -> HuDoubt | None:
     voxels = histogram.without_padding()
     low, high = histogram.low, histogram.high
     if high > 32767 or low < -32768:
-        return HuDoubt("beyond int16", f"values from {low:g} to {high:g} are beyond any HU")
+        ends = voxels.share(LOWEST, LOWEST) + voxels.share(HIGHEST, HIGHEST)
+        # a few voxels of metal may overflow: they are saturated when stored
+        return HuDoubt("beyond int16", f"values from {low:g} to {high:g} are beyond any HU", sure=ends > 0.01)
     if high - low < LEAST_RANGE_HU:
         return HuDoubt("range", f"values from {low:g} to {high:g}: nearly constant, or scaled to a small range")
     if low >= 0 and high <= 255:

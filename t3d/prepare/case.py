@@ -14,7 +14,9 @@ import numpy as np
 import t3d
 from t3d.atomic import write_atomically
 from t3d.data.dicom_series import check_item
+from t3d.data.hu_guard import refuse_no_hu
 from t3d.data.label_checks import grid_fault
+from t3d.data.voxel_histogram import VoxelHistogram
 from t3d.errors import T3DError
 from t3d.prepare.grid import PreparedGrid, prepared_grid
 from t3d.prepare.index import INDEX_ENDING, CaseIndex
@@ -38,7 +40,9 @@ def case_files(case: str, *, label: bool) -> dict[str, str]:
     return {**files, "index": f"volumes/{case}{INDEX_ENDING}", "record": f"volumes/{case}.json"}
 
 
-def prepare_case(item: Mapping[str, Any], *, folder: str, out_dir: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def prepare_case(
+    item: Mapping[str, Any], *, folder: str, out_dir: str, settings: Mapping[str, Any], allow_no_hu: bool = False
+) -> dict[str, Any]:
     """Prepare one case; either all its files are written, or none.
 
     Args:
@@ -46,6 +50,7 @@ def prepare_case(item: Mapping[str, Any], *, folder: str, out_dir: str, settings
         folder: the datalist's folder, to which the record's paths are relative.
         out_dir: folder of the store.
         settings: ``spacing`` (millimetres along R, A, S), ``lesion_values`` and ``seed``.
+        allow_no_hu: take values that are surely no HU.
 
     Returns:
         The record, as it is in the file.
@@ -62,7 +67,9 @@ def prepare_case(item: Mapping[str, Any], *, folder: str, out_dir: str, settings
             path.parent.mkdir(parents=True, exist_ok=True)
         source = open_source(item["image"], f"case {case}: image {Path(item['image']).name}")
         grid = prepared_grid(source.shape, source.affine, settings["spacing"])
-        image = _store_image(source, grid, temporary["image"], settings)
+        values = VoxelHistogram()
+        image = _store_image(source, grid, temporary["image"], settings, values)
+        doubt = refuse_no_hu(values, case, allow=allow_no_hu)
         seed = [settings["seed"], zlib.crc32(case.encode())]
         labels = PositionSampler(seed, boxed=settings["lesion_values"])
         lesions = {}
@@ -85,6 +92,7 @@ def prepare_case(item: Mapping[str, Any], *, folder: str, out_dir: str, settings
             "affine": grid.affine.tolist(),
             "orientation": "RAS",
             **image,
+            "hu_doubt": None if doubt is None else doubt.evidence,
             "labels": {str(value): labels.counts[value] for value in sorted(labels.counts)},
             "settings": dict(settings),
             "files": {},
@@ -99,13 +107,18 @@ def prepare_case(item: Mapping[str, Any], *, folder: str, out_dir: str, settings
             path.unlink(missing_ok=True)
 
 
-def _store_image(source: VolumeSource, grid: PreparedGrid, path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the image as int16 HU; returns its range, its saturated voxels and the highest value per plane."""
+def _store_image(
+    source: VolumeSource, grid: PreparedGrid, path: Path, settings: Mapping[str, Any], values: VoxelHistogram
+) -> dict[str, Any]:
+    """Write the image as int16 HU; returns its range, its saturated voxels and the highest value per plane.
+
+    The source's values are counted in ``values``.
+    """
     highest = [np.full(side, -np.inf, dtype=np.float32) for side in grid.shape]
     low, high, saturated = np.inf, -np.inf, 0
     with new_array(path, shape=grid.shape, dtype=np.int16, affine=grid.affine, spacing=settings["spacing"]) as array:
         slabs = Slabs(array)
-        for along, first, part in resampled(_finite(source), grid, nearest=False):
+        for along, first, part in resampled(_finite(source, values), grid, nearest=False):
             place = [slice(None)] * 3
             place[along] = slice(first, first + part.shape[along])
             for axis in range(3):
@@ -121,7 +134,7 @@ def _store_image(source: VolumeSource, grid: PreparedGrid, path: Path, settings:
     return {"hu_range": [low, high], "saturated_voxels": saturated, "highest": tuple(highest)}
 
 
-def _finite(source: VolumeSource) -> Iterator[tuple[int, np.ndarray]]:
+def _finite(source: VolumeSource, values: VoxelHistogram) -> Iterator[tuple[int, np.ndarray]]:
     for start, block in source.blocks():
         if not np.issubdtype(block.dtype, np.integer) and not np.isfinite(block).all():
             bad = int((~np.isfinite(block)).sum())
@@ -129,6 +142,7 @@ def _finite(source: VolumeSource) -> Iterator[tuple[int, np.ndarray]]:
                 f"{source.who} has voxels that are NaN or infinite ({bad} in slices {start} to "
                 f"{start + block.shape[2] - 1}); replace them, for example with -1024 HU."
             )
+        values.add(block[::2, ::2])  # a quarter tells HU from other values as well
         yield start, block
 
 

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from t3d.atomic import write_atomically
 from t3d.data.datalist import SPLITS, read_datalist, resolve_items
 from t3d.data.datalist_checks import duplicate_cases, raise_faults
-from t3d.data.hu_plausibility import warn_if_no_hu
 from t3d.errors import T3DError
 from t3d.prepare.case import case_files
 from t3d.prepare.disk import say_disk
@@ -48,6 +45,7 @@ def prepare_cohort(
     scheduler: str | None = None,
     overwrite: bool = False,
     verify: bool = False,
+    allow_no_hu: bool = False,
 ) -> Outcome:
     """Prepare every case of a datalist and write ``out_dir/datalist.json``, which all bundles take.
 
@@ -64,6 +62,7 @@ def prepare_cohort(
         scheduler: address of a Dask cluster to use instead.
         overwrite: let a folder made with other settings be made anew, case by case.
         verify: also compare the stored files with their sha256.
+        allow_no_hu: take cases whose values are surely no HU.
 
     Raises:
         T3DError: the datalist is faulty; or ``out_dir`` holds something else.
@@ -96,7 +95,7 @@ def prepare_cohort(
     say_disk(list(pending.values()), settings["spacing"], target)
     failed, records = {}, dict(kept)
     progress = Progress(len(pending))
-    options = {"folder": str(file.parent), "out_dir": str(target), "settings": settings}
+    options = {"folder": str(file.parent), "out_dir": str(target), "settings": settings, "allow_no_hu": allow_no_hu}
     for case, record, fault in run_cases(pending.values(), options, workers=workers, scheduler=scheduler):
         if fault is None:
             records[case] = record
@@ -111,7 +110,10 @@ def prepare_cohort(
 
 
 def _say_record(record: Mapping[str, Any]) -> None:
-    warn_if_no_hu(np.array(record["hu_range"]), record["case_id"])
+    if record["hu_doubt"]:
+        logger.warning(
+            "case %s: values do not look like HU (%s); look at the case", record["case_id"], record["hu_doubt"]
+        )
     if record["saturated_voxels"]:
         logger.warning(
             "case %s: %d voxels lie outside int16 (%g to %g HU) and were set to its ends",

@@ -18,6 +18,7 @@ def prepare(
     scheduler: str | None = None,
     overwrite: bool = False,
     verify: bool = False,
+    allow_no_hu: bool = False,
 ) -> None:
     """Bring every volume of a cohort to RAS, one spacing and int16 HU, once, so that training reads only its crops.
 
@@ -34,6 +35,7 @@ def prepare(
         scheduler: address of a running Dask scheduler, such as tcp://host:8786, to use its workers instead.
         overwrite: make the cases of a folder with other settings anew.
         verify: compare the stored files with their checksums, and make damaged ones anew.
+        allow_no_hu: take volumes whose values are surely no HU, such as MR.
     """
     from t3d.prepare.cohort import prepare_cohort
 
@@ -51,6 +53,7 @@ def prepare(
         scheduler=None if scheduler is None else str(scheduler),
         overwrite=flag("overwrite", overwrite),
         verify=flag("verify", verify),
+        allow_no_hu=flag("allow_no_hu", allow_no_hu),
     )
     if outcome.failed:
         raise T3DError(f"{len(outcome.failed)} cases failed; the others are prepared. Mend them and run again.")

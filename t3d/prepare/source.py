@@ -8,6 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from t3d.data.nifti_header import header_faults
 from t3d.data.volume_shape import volume_shape_fault
 from t3d.errors import T3DError
 from t3d.transforms.load import UNREADABLE, LoadVolumed, first_line
@@ -78,6 +79,9 @@ def open_source(path: str | Path, who: str) -> VolumeSource:
         raise T3DError(f"{who} has no usable affine (spacing or direction is zero); export it again.")
     if image.get_data_dtype().fields or not np.issubdtype(image.get_data_dtype(), np.number):
         raise T3DError(f"{who} has colour voxels ({image.get_data_dtype()}); export it with one value a voxel.")
+    faults = header_faults(image, path)
+    if faults:
+        raise T3DError(f"{who} {faults[0]}.")
     proxy = image.dataobj
     header = {
         "dtype": str(image.get_data_dtype()),
