@@ -287,3 +287,39 @@ def test_real_ct_with_labels_is_clean(shared_data, tmp_path):
     ]
     found = checked(tmp_path, {"training": cases})
     assert lines(found) == [] and lines(found, fault=False) == []
+
+
+def test_a_prepared_cohort_is_checked_as_well(small, tmp_path):
+    pytest.importorskip("blosc2")
+    from t3d.prepare.cohort import prepare_cohort
+
+    folder, lists = small
+    raw = checked(folder, lists)
+    prepare_cohort(folder / "datalist.json", tmp_path / "store", spacing=(2, 2, 3))
+    found = check_cohort(tmp_path / "store" / "datalist.json")
+    assert lines(found) == [] and found.tables["orientations"] == {"RAS": 3}
+    assert found.tables["hu"]["median"] == raw.tables["hu"]["median"]
+    assert found.tables["label_values"] == raw.tables["label_values"]
+    image = next((tmp_path / "store").rglob("k1*.b2nd"))
+    image.write_bytes(image.read_bytes()[:200])
+    (fault,) = check_cohort(tmp_path / "store" / "datalist.json").faults
+    assert fault.case_id == "k1"
+    assert check_cohort(tmp_path / "store" / "datalist.json", fast=True).faults != []
+
+
+def test_the_liver_is_on_the_left_of_the_picture(shared_data, tmp_path):
+    """Real organs: TotalSegmentator's label 5 is the liver, on the patient's right, and 1 the spleen, on the left."""
+    for name in ("totalseg_body_dicom20/seg117", "totalseg_torso_3mm/seg117_sm30_hq"):
+        labels = nib.load(shared_data / f"{name}.nii.gz")
+        values = np.asarray(labels.dataobj)
+        places = {}
+        for organ in (5, 1):
+            plane = np.flatnonzero((values == organ).any(axis=(0, 1)))
+            part = values[:, :, plane[0] : plane[-1] + 1]  # its own middle slice
+            nib.save(
+                nib.Nifti1Image(np.where(part == organ, 500, -1000).astype(np.int16), labels.affine),
+                tmp_path / "o.nii",
+            )
+            facts = look_at_case({"case_id": "o", "image": str(tmp_path / "o.nii")}, picture=True, allow_no_hu=True)
+            places[organ] = np.nonzero(facts.picture.pixels > 200)[1].mean() / facts.picture.pixels.shape[1]
+        assert places[5] < 0.45 and places[1] > 0.55, (name, places)
