@@ -206,7 +206,7 @@ ROWS = {
     "metres": Row(header(123, "B", 1), dict.fromkeys(("fast", "header", "prepare"), ("in meter", "convert"))),
     "micrometres": Row(header(123, "B", 3), dict.fromkeys(("fast", "header"), ("in micron", "convert"))),
     "spacing of metres in mm": Row(
-        affine(np.diag([0.002, 0.002, 0.003, 1])), {"fast": ("0.002", "beyond 0.05 to 20")}
+        affine(np.diag([0.002, 0.002, 0.003, 1])), {"fast": ("0.002", "beyond 0.05 to 50")}
     ),
     # labels
     "label on other voxels": Row(

@@ -1,3 +1,5 @@
+import functools
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -16,6 +18,11 @@ CTS = (
     "totalseg_torso_3mm/ct_sm30.nii.gz",
     "totalseg_body_dicom20/ct.nii.gz",
 )
+
+
+@functools.cache
+def real(path) -> np.ndarray:
+    return np.asarray(nib.load(path).dataobj).astype(np.int32)
 
 
 def kind(values) -> str | None:
@@ -69,7 +76,7 @@ FAULTS = {
 @pytest.mark.parametrize("how", PROPER)
 def test_real_ct_passes(shared_data, how):
     for name in CTS:
-        volume = np.asarray(nib.load(shared_data / name).dataobj).astype(np.int32)
+        volume = real(shared_data / name)
         assert kind(PROPER[how](volume)) is None, name
         assert kind(PROPER[how](thirds(volume))) is None, name
 
@@ -78,7 +85,7 @@ def test_real_ct_passes(shared_data, how):
 def test_faults_made_of_real_ct_are_caught(shared_data, fault):
     wanted, make = FAULTS[fault]
     for name in CTS:
-        volume = np.asarray(nib.load(shared_data / name).dataobj).astype(np.int32)
+        volume = real(shared_data / name)
         assert kind(make(volume)) == wanted, name
         assert kind(thirds(make(volume))) == wanted, name
 

@@ -8,7 +8,7 @@ import numpy as np
 from t3d.data.volume_shape import volume_shape_fault
 
 _NIFTI = (".nii", ".nii.gz")
-PLAUSIBLE_MM = (0.05, 20.0)
+PLAUSIBLE_MM = (0.05, 50.0)
 # zlib cannot shrink more than 1032-fold.
 LARGEST_RATIO = 1032
 # Headers hold float32; what moves no voxel by more than this is rounding.
