@@ -40,16 +40,16 @@ def claim_folder(
     elif target.exists():
         if not target.is_dir():
             raise T3DError(f"{target} is a file; name a folder as --out_dir")
-        foreign = sorted(path.name for path in target.iterdir())
+        # a run killed before anything was there leaves a half-written mark
+        foreign = sorted(path.name for path in target.iterdir() if not path.match(f".{SETTINGS_FILE}.*.tmp"))
         if foreign:
             raise T3DError(f"{target} is not empty (it holds {', '.join(foreign[:3])} ..); choose a new --out_dir")
     content = {"datalist": str(datalist), "settings": dict(settings)}
     write_atomically({mark: lambda stream: stream.write((json.dumps(content, indent=1) + "\n").encode())})
-    for part in ("volumes", "labels"):
-        if (target / part).is_dir():
-            # what a killed run left half written
-            for path in (target / part).glob(".*"):
-                path.unlink(missing_ok=True)
+    # what a killed run left half written
+    for pattern in (".*.tmp", "volumes/.*", "labels/.*", ".*.index"):
+        for path in target.glob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def _same_cohort(target: Path, datalist: Path, items: Mapping[str, Mapping], before: Any) -> None:
