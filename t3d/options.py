@@ -29,5 +29,5 @@ def check_flags(**flags: Any) -> None:
         if isinstance(value, str):
             word = {"true": "True", "false": "False"}.get(value.lower(), "True or False")
             raise T3DError(
-                f"--{name} is the text {value!r}, which MONAI would take as yes: write --{name} {word} (Python's words)"
+                f"--{name} is the text {value!r}, which would count as yes: write --{name} {word} (Python's words)"
             )
