@@ -148,6 +148,10 @@ def test_raw_files_and_lost_indices_are_refused(pair, tmp_path):
         lazy(pair[0][0])
     alone = tmp_path / "case.b2nd"
     alone.write_bytes(open(pair[1][0]["image"], "rb").read())
+    damaged = {"case_id": "d", "image": str(tmp_path / "damaged.b2nd")}
+    (tmp_path / "damaged.b2nd").write_bytes(alone.read_bytes()[:500])
+    with pytest.raises(T3DError, match="case d: damaged.b2nd in .* is damaged"):
+        check_headers([*pair[1], damaged])
     with pytest.raises(T3DError, match="hu_range is .1000, -1000."):
         LazyVolumed(spacing=SPACING, hu_range=(1000, -1000))
     with pytest.raises(T3DError, match="case.index.safetensors is missing"):

@@ -1,7 +1,10 @@
 """The bundles train from a prepared datalist in place of the raw one, chosen by what the list says."""
 
+import re
+
 import bundle_runs
 import classification_runs
+import numpy as np
 import pytest
 import segmentation_runs
 import torch
@@ -51,6 +54,15 @@ def test_classification(folders, tmp_path, monkeypatch):
     assert (raw["image"] - prepared["image"]).abs().max() <= 1 / 1000
     evaluated = classification_runs.run(("train", "demo", "evaluate"), folders[1], tmp_path / "prepared")
     assert evaluated and (tmp_path / "prepared" / "eval" / "metrics.json").is_file()
+    for folder in folders:
+        classification_runs.infer(
+            folder, tmp_path / "infer" / folder.name, spacing=SPACING, ckpt_dir=str(tmp_path / "prepared" / "models")
+        )
+    raw, prepared = (
+        (tmp_path / "infer" / folder.name / "eval" / "predictions.json").read_text() for folder in folders
+    )
+    numbers = [np.array([float(n) for n in re.findall(r": (\d\.\d+)", text)]) for text in (raw, prepared)]
+    assert len(numbers[0]) > 3 and np.allclose(*numbers, atol=1e-3)
 
 
 @pytest.mark.parametrize("runs", [bundle_runs, classification_runs, segmentation_runs])
