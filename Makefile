@@ -51,8 +51,8 @@ help:
 	@touch $@
 
 test: .venv-test/ready
-	@echo "==> running the tests"
-	@OMP_NUM_THREADS=1 $(TEST_PYTHON) -m pytest -q
+	@echo "==> running the tests, two modules at a time"
+	@OMP_NUM_THREADS=1 $(TEST_PYTHON) -m pytest -q --numprocesses 2 --dist loadfile
 
 lint: .venv-test/ready
 	@echo "==> checking style and format"
