@@ -11,6 +11,7 @@ from monai.transforms import MapTransform, Randomizable, SpatialPad
 from monai.utils import convert_to_tensor, ensure_tuple_rep
 
 from t3d.errors import T3DError
+from t3d.transforms.lazy_volume import LazyVolume
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +92,9 @@ class PairedCropsd(Randomizable, MapTransform):
             )
         self.randomize(shapes.pop(), item.get("matched_position"))
         for key, volume in volumes.items():
+            if isinstance(volume, LazyVolume):
+                item[key] = volume.cut(self.starts, self.crop_size)
+                continue
             # Sliced before it is converted, so that a memory-mapped volume is read only where it is needed.
             item[key] = torch.stack(
                 [convert_to_tensor(volume[self._slices(s)], track_meta=False) for s in self.starts]
