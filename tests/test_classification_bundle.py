@@ -163,10 +163,10 @@ def test_bundle_load_returns_the_network_with_its_weights(trained, tmp_path):
 def test_earlier_results_are_not_overwritten_unasked(trained, cohort):
     with pytest.raises(RuntimeError) as caught:
         infer(cohort, trained, output_dir=str(trained / "out"))
-    assert "overwrite true" in message(caught)
+    assert "overwrite True" in message(caught)
     with pytest.raises(RuntimeError) as caught:
         run((*NAMES, "evaluate"), cohort, trained)
-    assert "overwrite true" in message(caught)
+    assert "overwrite True" in message(caught)
 
 
 def test_a_failing_case_does_not_stop_the_others(trained, cohort, tmp_path):

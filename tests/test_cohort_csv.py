@@ -92,7 +92,13 @@ BAD_ROWS = [
     ("no image", [row(0), row(1, file="")], None, COLUMNS, "row 3: has no image"),
     ("no case id", [row(0), row(1, id="")], None, COLUMNS, "row 3: has no id"),
     ("a duplicate id", [row(0), row(1, id="c0")], None, COLUMNS, "case c0: case_id is used 2 times"),
-    ("a patient in two lists", [row(0), row(1, "test")], None, COLUMNS, "patient p0: is in test and training"),
+    (
+        "a patient in two lists",
+        [row(0), row(1, "test")],
+        None,
+        COLUMNS,
+        "c1 .test. and c0 .training.: are of one patient",
+    ),
     ("another split", [row(0, "holdout")], None, COLUMNS, "part is 'holdout'; use train, val or test"),
     ("another finding", [row(0, nodule="maybe")], None, COLUMNS, "finding nodule is 'maybe'; use 0, 1"),
     ("no file at all", [row(8), row(9)], None, COLUMNS, "no case found .2 named there were left out"),
@@ -159,7 +165,7 @@ def test_an_old_list_beside_the_output_is_not_replaced_either(tree):
         ("csv", ["--one_per_scan", "true"], "--one_per_scan is no option of csv; it has case_column"),
         ("csv", ["--validation_share", "1.5"], "--validation_share 1.5 is outside"),
         ("csv", ["--test_share", "0.95"], "of 6 training patients none would stay"),
-        ("csv", ["--overwrite", "perhaps"], "--overwrite is 'perhaps'; give true or false"),
+        ("csv", ["--overwrite", "perhaps"], "--overwrite is 'perhaps'; give True or False"),
     ],
 )
 def test_wrong_options(tree, name, arguments, words):

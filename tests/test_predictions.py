@@ -37,7 +37,7 @@ def test_scores_and_decisions_of_every_case(tmp_path):
 def test_earlier_results_stay_unless_asked(tmp_path):
     saved(tmp_path, [[0.5, 0.125]])
     before = (tmp_path / "predictions.json").read_bytes()
-    with pytest.raises(T3DError, match="overwrite true"):
+    with pytest.raises(T3DError, match="overwrite True"):
         saved(tmp_path, [[0.1, 0.1]])
     assert (tmp_path / "predictions.json").read_bytes() == before
     saved(tmp_path, [[0.1, 0.1]], overwrite=True)

@@ -137,7 +137,7 @@ def test_a_plain_folder_of_nifti_files_is_enough(trained, cohort, tmp_path):
 def test_earlier_features_are_not_overwritten_unasked(trained, cohort):
     with pytest.raises(RuntimeError) as caught:
         infer(cohort, trained, output_dir=str(trained / "features"))
-    assert "overwrite true" in plain_message(caught.value)
+    assert "overwrite True" in plain_message(caught.value)
 
 
 def test_bundle_load_returns_the_network_with_its_weights(trained, tmp_path):

@@ -60,7 +60,7 @@ def test_the_command_shows_counts_and_no_text(datalist, tmp_path, caplog):
     ("arguments", "words"),
     [
         (["--sections", "history"], "sections .* is not known"),
-        (["--drop_comparisons", "perhaps"], "give true or false"),
+        (["--drop_comparisons", "perhaps"], "give True or False"),
         (["--out_file", "{datalist}"], "already there.*--overwrite True"),
     ],
 )

@@ -126,6 +126,6 @@ def test_dropped_comparisons_change_the_sentences_and_the_identity(tokenizer):
     # as `--drop_comparisons false` arrives from MONAI's command line
     assert ReportTokenizer(tokenizer, max_tokens=64, drop_comparisons="false").identity == plain.identity
     assert ReportTokenizer(tokenizer, max_tokens=64, drop_comparisons="true").identity == dropping.identity
-    with pytest.raises(T3DError, match="--drop_comparisons is 'maybe'; give true or false"):
+    with pytest.raises(T3DError, match="--drop_comparisons is 'maybe'; give True or False"):
         ReportTokenizer(tokenizer, max_tokens=64, drop_comparisons="maybe")
     assert plain.identity == ReportTokenizer(tokenizer, max_tokens=64, drop_comparisons=False).identity
