@@ -1,7 +1,7 @@
 # Each target makes the virtual environment it needs, once; PYTHON may be any Python 3.10 to 3.12.
 PYTHON ?= python3
 DEMO_DIR ?= demo
-DEMO_CASES ?= 120
+DEMO_CASES ?= 100
 DEMO_SEED ?= 0
 # share of the training cases whose labels the downstream stages see
 DEMO_LABELS ?= 0.2
