@@ -139,7 +139,7 @@ def save_network(network: nn.Module, path: str | Path) -> None:
     Raises:
         T3DError: the file could not be written.
     """
-    state = _snapshot(_unwrapped(network).state_dict())
+    state = _snapshot(unwrapped(network).state_dict())
     write_atomically({Path(path): lambda file: torch.save(state, file)})
 
 
@@ -156,7 +156,7 @@ def load_network(network: nn.Module, path: str | Path) -> nn.Module:
     Raises:
         T3DError: no checkpoint, or one of another architecture.
     """
-    path, target = Path(path), _unwrapped(network)
+    path, target = Path(path), unwrapped(network)
     found = read_state(path)
     if all(name.startswith("module.") for name in found):
         found = {name.removeprefix("module."): tensor for name, tensor in found.items()}
@@ -166,13 +166,14 @@ def load_network(network: nn.Module, path: str | Path) -> nn.Module:
     return network
 
 
-def _unwrapped(network: nn.Module) -> nn.Module:
+def unwrapped(network: nn.Module) -> nn.Module:
+    """The network itself, where it is wrapped for training on several devices."""
     parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     return network.module if isinstance(network, parallel) else network
 
 
 def _encoder(network: nn.Module) -> nn.Module:
-    network = _unwrapped(network)
+    network = unwrapped(network)
     encoder = getattr(network, "swinViT", None)
     if not isinstance(encoder, nn.Module):
         raise T3DError(

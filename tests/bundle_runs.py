@@ -1,66 +1,111 @@
-"""Runs of the pre-training bundle as a user starts them, at a size for tests."""
+"""Runs of a bundle as a user starts them, in this process or as a command line, at a size for tests."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import torch
 from monai.bundle import ConfigWorkflow
 
-BUNDLE = Path(__file__).resolve().parents[1] / "bundles" / "t3d_pretrain"
-TINY = {
-    "max_epochs": 2,
-    "steps_per_epoch": 2,
-    "batch_size": 2,
-    "gauge_batch_size": 2,
-    "val_interval": 1,
-    "gauge_repeats": 1,
-    "embedding_width": 16,
-    "spacing": [12.0, 12.0, 12.0],
-}
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def config_files(*names: str) -> list[str]:
-    return [str(BUNDLE / "configs" / f"{name}.json") for name in names]
+class BundleRuns:
+    """One bundle of this repository and the overrides that make its training tiny."""
 
+    def __init__(self, name: str, tiny: dict) -> None:
+        self.bundle = REPOSITORY / "bundles" / name
+        self.tiny = tiny
 
-def places(cohort: Path, folder: Path) -> dict:
-    return {
-        "bundle_root": str(BUNDLE),
-        "dataset_dir": str(cohort),
-        "ckpt_dir": str(folder / "models"),
-        "output_dir": str(folder / "eval"),
-    }
+    def config_files(self, *names: str) -> list[str]:
+        return [str(self.bundle / "configs" / f"{name}.json") for name in names]
 
+    def places(self, cohort: Path, folder: Path) -> dict:
+        return {
+            "bundle_root": str(self.bundle),
+            "dataset_dir": str(cohort),
+            "ckpt_dir": str(folder / "models"),
+            "output_dir": str(folder / "eval"),
+        }
 
-def run(names: tuple[str, ...], cohort: Path, folder: Path, **options) -> ConfigWorkflow:
-    """Run in this process and return the workflow, whose parts can be looked at."""
-    workflow = ConfigWorkflow(
-        config_file=config_files(*names), workflow_type="train", logging_file=False,
-        **{**places(cohort, folder), **TINY, **options},
-    )  # fmt: skip
-    workflow.initialize()
-    workflow.run()
-    workflow.finalize()
-    return workflow
+    def run(self, names: tuple[str, ...], cohort: Path, folder: Path, **options) -> ConfigWorkflow:
+        """Train or evaluate in this process and return the workflow, whose parts can be looked at."""
+        return self._run(names, "train", {**self.places(cohort, folder), **self.tiny, **options})
 
+    def infer(self, cohort: Path, folder: Path, **options) -> ConfigWorkflow:
+        """Run inference.json in this process."""
+        return self._run(("inference",), "inference", {**self.places(cohort, folder), **options})
 
-def command(names: tuple[str, ...], cohort: Path, folder: Path, *, launcher: tuple[str, ...] = (), **options):
-    """The command line of the same run, for a process of its own."""
-    start = [sys.executable, "-m", *launcher, "-m", "monai.bundle", "run"] if launcher else [sys.executable, "-m",
-             "monai.bundle", "run"]  # fmt: skip
-    line = [*start, "--config_file", str(config_files(*names))]
-    for key, value in {**places(cohort, folder), **TINY, **options}.items():
-        line += [f"--{key}", str(value)]
-    return line
+    def command(
+        self, names: tuple[str, ...], cohort: Path, folder: Path, *, launcher: tuple[str, ...] = (), **options
+    ):
+        """The command line of the same run, for a process of its own."""
+        line = [sys.executable, *(("-m", *launcher) if launcher else ()), "-m", "monai.bundle", "run"]
+        line += ["--config_file", str(self.config_files(*names))]
+        tiny = self.tiny if names[0] == "train" else {}
+        for key, value in {**self.places(cohort, folder), **tiny, **options}.items():
+            line += [f"--{key}", str(value)]
+        return line
+
+    def _run(self, names: tuple[str, ...], kind: str, options: dict) -> ConfigWorkflow:
+        files = self.config_files(*names)
+        workflow = ConfigWorkflow(config_file=files, workflow_type=kind, logging_file=False, **options)
+        workflow.initialize()
+        workflow.run()
+        workflow.finalize()
+        return workflow
 
 
 def environment() -> dict[str, str]:
-    repository = str(BUNDLE.parents[1])
-    return {**os.environ, "PYTHONPATH": repository, "OMP_NUM_THREADS": "1"}
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
 
 
 def finish(line: list[str], folder: Path) -> subprocess.CompletedProcess:
     """Run a command line from another working directory and return what it said."""
     folder.mkdir(parents=True, exist_ok=True)
     return subprocess.run(line, cwd=folder, env=environment(), capture_output=True, text=True, timeout=300)
+
+
+def kill_when(line: list[str], folder: Path, there: Path) -> None:
+    """Start a run and send SIGKILL as soon as a file is there."""
+    folder.mkdir(parents=True)
+    process = subprocess.Popen(
+        line, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    )
+    deadline = time.monotonic() + 200
+    while not there.exists():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def weights(folder: Path, name: str = "model.pt") -> dict:
+    """Weights that a run left."""
+    return torch.load(folder / "models" / name, weights_only=True)
+
+
+def same_after_a_kill(line: list[str], other: list[str], folder: Path) -> tuple[Path, Path]:
+    """Run one command undisturbed, kill and repeat the other, and return the two folders.
+
+    Both as processes of their own: another number of threads rounds otherwise, and Adam makes steps of it.
+    """
+    whole, broken = folder / "whole", folder / "broken"
+    result = finish(line, whole)
+    assert result.returncode == 0, result.stdout + result.stderr
+    kill_when(other, broken, broken / "models" / "checkpoint_epoch=1.pt")
+    assert not (broken / "models" / "model.pt").exists(), "killed too late to show anything"
+    result = finish(other, broken)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "going on from" in result.stdout + result.stderr
+    return whole, broken
+
+
+def assert_same_weights(one: dict, other: dict, *, atol: float = 1e-6) -> None:
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.allclose(one[name], other[name], rtol=0, atol=atol), name

@@ -6,7 +6,7 @@ import shutil
 import nibabel
 import numpy as np
 import pytest
-from bundle_runs import run
+from pretrain_runs import run
 
 from t3d.console import plain_message
 

@@ -1,13 +1,10 @@
 """A killed fine-tuning goes on by itself and ends where an undisturbed one ends; two processes train together."""
 
 import json
-import signal
-import subprocess
-import time
 
 import pytest
 import torch
-from bundle_runs import environment, finish
+from bundle_runs import assert_same_weights, finish, same_after_a_kill, weights
 from classification_runs import command, run
 
 from t3d.console import plain_message
@@ -16,42 +13,14 @@ NAMES = ("train", "demo")
 OPTIONS = {"max_epochs": 3, "freeze_epochs": 1, "layer_decay": 0.8, "dropout": 0.2}
 
 
-def weights(folder, name="model_last.pt"):
-    return torch.load(folder / "models" / name, weights_only=True)
-
-
-def kill_when(line, folder, there):
-    """Start a run and send SIGKILL as soon as a file is there."""
-    folder.mkdir(parents=True)
-    process = subprocess.Popen(
-        line, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-    )
-    deadline = time.monotonic() + 200
-    while not there.exists():
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-
-
 def test_killed_and_resumed_equals_undisturbed_and_workers_change_nothing(cohort, tmp_path):
-    # Both as processes of their own: another number of threads rounds otherwise, and Adam makes steps of it.
-    whole = finish(command(NAMES, cohort, tmp_path / "whole", **OPTIONS), tmp_path / "whole")
-    assert whole.returncode == 0, whole.stdout + whole.stderr
-    broken = tmp_path / "broken"
-    line = command(NAMES, cohort, broken, **OPTIONS, num_workers=1)
-    kill_when(line, broken, broken / "models" / "checkpoint_epoch=1.pt")
-    assert not (broken / "models" / "model.pt").exists(), "killed too late to show anything"
-    result = finish(line, broken)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "going on from" in result.stdout + result.stderr
+    lines = [
+        command(NAMES, cohort, tmp_path / name, **OPTIONS, num_workers=n) for n, name in enumerate(("whole", "broken"))
+    ]
+    whole, broken = same_after_a_kill(*lines, tmp_path)
     for name in ("model_last.pt", "model.pt"):
-        one, other = weights(tmp_path / "whole", name), weights(broken, name)
-        assert one.keys() == other.keys()
-        for key in one:
-            assert torch.allclose(one[key], other[key], rtol=0, atol=1e-6), (name, key)
-    points = [json.loads((f / "models" / "thresholds.json").read_text()) for f in (tmp_path / "whole", broken)]
+        assert_same_weights(weights(whole, name), weights(broken, name))
+    points = [json.loads((f / "models" / "thresholds.json").read_text()) for f in (whole, broken)]
     for finding, point in points[0]["findings"].items():
         assert point["threshold"] == pytest.approx(points[1]["findings"][finding]["threshold"], abs=1e-5)
 

@@ -5,11 +5,11 @@ import math
 
 import pytest
 import torch
-from bundle_runs import BUNDLE
 from classification_runs import TINY as CLASSIFICATION
 from monai.fl.client import MonaiAlgo
 from monai.fl.utils.constants import ExtraItems, WeightType
 from monai.fl.utils.exchange_object import ExchangeObject
+from pretrain_runs import BUNDLE
 from segmentation_runs import TINY as SEGMENTATION
 
 ROUNDS = 2

@@ -2,7 +2,8 @@ import json
 from pathlib import Path
 
 import pytest
-from bundle_runs import command, finish
+from bundle_runs import finish
+from pretrain_runs import command
 
 from t3d.errors import T3DError
 from t3d.options import check_flags, flag

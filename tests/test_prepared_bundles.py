@@ -2,9 +2,9 @@
 
 import re
 
-import bundle_runs
 import classification_runs
 import numpy as np
+import pretrain_runs
 import pytest
 import segmentation_runs
 import torch
@@ -29,7 +29,7 @@ def test_pretraining(folders, tmp_path):
     options = {"use_text": False, "max_epochs": 1, "spacing": SPACING}
     first = []
     for folder in folders:
-        workflow = bundle_runs.run(("train", "demo"), folder, tmp_path / folder.name, **options)
+        workflow = pretrain_runs.run(("train", "demo"), folder, tmp_path / folder.name, **options)
         assert (tmp_path / folder.name / "models" / "encoder.safetensors").is_file()
         first.append(next(iter(workflow.parser.get_parsed_content("train#dataloader"))))
     raw, prepared = first
@@ -65,7 +65,7 @@ def test_classification(folders, tmp_path, monkeypatch):
     assert len(numbers[0]) > 3 and np.allclose(*numbers, atol=1e-3)
 
 
-@pytest.mark.parametrize("runs", [bundle_runs, classification_runs, segmentation_runs])
+@pytest.mark.parametrize("runs", [pretrain_runs, classification_runs, segmentation_runs])
 def test_another_spacing_is_refused_before_training(runs, folders, tmp_path):
     with pytest.raises(Exception) as caught:  # noqa: PT011, MONAI's parser wraps it
         runs.run(("train", "demo"), folders[1], tmp_path, spacing=[8.0, 8.0, 8.0])

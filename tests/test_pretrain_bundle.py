@@ -3,9 +3,10 @@ import shutil
 
 import pytest
 import torch
-from bundle_runs import BUNDLE, command, config_files, finish, places, run
+from bundle_runs import finish
 from monai.bundle import ConfigWorkflow, load, verify_metadata, verify_net_in_out
 from monai.networks.nets import SwinUNETR
+from pretrain_runs import BUNDLE, command, config_files, infer, places, run
 from safetensors.torch import load_file
 
 import t3d
@@ -29,15 +30,6 @@ def trained(cohort, tmp_path_factory):
     infer(cohort, folder, output_dir=str(folder / "features"), save_map=True,
           sentence_file=str(folder / "sentence.txt"))  # fmt: skip
     return folder
-
-
-def infer(cohort, folder, **options):
-    workflow = ConfigWorkflow(
-        config_file=config_files("inference"), workflow_type="inference", logging_file=False,
-        **{**places(cohort, folder), **options},
-    )  # fmt: skip
-    workflow.initialize()
-    workflow.run()
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,9 @@
 """A killed run goes on by itself and ends where an undisturbed one ends."""
 
-import signal
-import subprocess
-import time
-
 import pytest
 import torch
-from bundle_runs import command, environment, finish, run
+from bundle_runs import assert_same_weights, finish, same_after_a_kill, weights
+from pretrain_runs import command, run
 
 from t3d.console import plain_message
 from t3d.engines.training_state import TrainingState
@@ -15,41 +12,11 @@ from t3d.errors import T3DError
 NAMES = ("train", "demo")
 
 
-def weights(folder):
-    return torch.load(folder / "models" / "model.pt", weights_only=True)
-
-
-def kill_when(line, folder, there):
-    """Start a run and send SIGKILL as soon as a file is there."""
-    folder.mkdir(parents=True)
-    process = subprocess.Popen(
-        line, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-    )
-    deadline = time.monotonic() + 200
-    while not there.exists():
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-
-
 def test_killed_and_resumed_equals_undisturbed(cohort, tmp_path):
     options = {"max_epochs": 3, "sentences": 0.5, "num_workers": 0}
-    # Both as processes of their own: another number of threads rounds otherwise, and Adam makes steps of it.
-    whole = finish(command(NAMES, cohort, tmp_path / "whole", **options), tmp_path / "whole")
-    assert whole.returncode == 0, whole.stdout + whole.stderr
-    broken = tmp_path / "broken"
-    line = command(NAMES, cohort, broken, **options)
-    kill_when(line, broken, broken / "models" / "checkpoint_epoch=1.pt")
-    assert not (broken / "models" / "model.pt").exists(), "killed too late to show anything"
-    result = finish(line, broken)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "going on from" in result.stdout + result.stderr
-    one, other = weights(tmp_path / "whole"), weights(broken)
-    assert one.keys() == other.keys()
-    for name in one:
-        assert torch.allclose(one[name], other[name], rtol=0, atol=1e-6), name
+    lines = [command(NAMES, cohort, tmp_path / name, **options) for name in ("whole", "broken")]
+    whole, broken = same_after_a_kill(*lines, tmp_path)
+    assert_same_weights(weights(whole), weights(broken))
     kept = sorted(path.name for path in (broken / "models").glob("checkpoint_epoch=*.pt"))
     assert kept == ["checkpoint_epoch=2.pt", "checkpoint_epoch=3.pt"]
 

@@ -11,8 +11,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
-import bundle_runs
 import classification_runs
+import pretrain_runs
 import pytest
 import segmentation_runs
 from monai.bundle import ConfigWorkflow
@@ -97,16 +97,16 @@ def search(folder: Path, reports: list[bytes], patients: list[bytes]) -> list[st
 def infer_pretrained(cohort: Path, folder: Path) -> None:
     """Features of the test list."""
     workflow = ConfigWorkflow(
-        config_file=bundle_runs.config_files("inference"), workflow_type="inference", logging_file=False,
-        **bundle_runs.places(cohort, folder), overwrite=True,
+        config_file=pretrain_runs.config_files("inference"), workflow_type="inference", logging_file=False,
+        **pretrain_runs.places(cohort, folder), overwrite=True,
     )  # fmt: skip
     workflow.initialize()
     workflow.run()
 
 
 def pretraining(cohort: Path, folder: Path) -> None:
-    bundle_runs.run(("train", "demo", "align"), cohort, folder, max_epochs=1)
-    bundle_runs.run(("train", "demo", "align", "evaluate"), cohort, folder)
+    pretrain_runs.run(("train", "demo", "align"), cohort, folder, max_epochs=1)
+    pretrain_runs.run(("train", "demo", "align", "evaluate"), cohort, folder)
     infer_pretrained(cohort, folder)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundle_runs import run
 from matplotlib.image import imread
+from pretrain_runs import run
 
 CTS = {
     "lung": "elastix_lung/ct.nii.gz",

@@ -4,9 +4,8 @@ import json
 
 import pytest
 import torch
-from bundle_runs import finish
+from bundle_runs import assert_same_weights, finish, same_after_a_kill, weights
 from segmentation_runs import NAMES, command, run, small_cohort
-from test_pretrain_resume import kill_when, weights
 
 from t3d.console import plain_message
 
@@ -21,20 +20,10 @@ def test_killed_and_resumed_equals_undisturbed(few, tmp_path, workers):
     # random crops, flips and brightness, a frozen start and every learning rate of its own
     options = {"max_epochs": 2, "num_workers": workers, "flip": 0.5, "freeze_epochs": 1, "layer_decay": 0.8,
                "checkpoint_every": 1, "cache_rate": 0.5}  # fmt: skip
-    whole = finish(command(NAMES, few, tmp_path / "whole", **options), tmp_path / "whole")
-    assert whole.returncode == 0, whole.stdout + whole.stderr
-    broken = tmp_path / "broken"
-    line = command(NAMES, few, broken, **options)
-    kill_when(line, broken, broken / "models" / "checkpoint_epoch=1.pt")
-    assert not (broken / "models" / "model.pt").exists(), "killed too late to show anything"
-    result = finish(line, broken)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "going on from" in result.stdout + result.stderr
-    one, other = weights(tmp_path / "whole"), weights(broken)
-    assert one.keys() == other.keys()
-    for name in one:
-        assert torch.allclose(one[name], other[name], rtol=0, atol=1e-6), name
-    records = [json.loads((tmp_path / name / "models" / "model.json").read_text()) for name in ("whole", "broken")]
+    lines = [command(NAMES, few, tmp_path / name, **options) for name in ("whole", "broken")]
+    whole, broken = same_after_a_kill(*lines, tmp_path)
+    assert_same_weights(weights(whole), weights(broken))
+    records = [json.loads((folder / "models" / "model.json").read_text()) for folder in (whole, broken)]
     assert records[0]["best"]["value"] == pytest.approx(records[1]["best"]["value"], abs=1e-6)
 
 

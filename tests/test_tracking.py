@@ -2,8 +2,8 @@
 
 import json
 
-import bundle_runs
 import classification_runs
+import pretrain_runs
 import pytest
 import segmentation_runs
 from monai.bundle import ConfigWorkflow
@@ -12,7 +12,7 @@ mlflow = pytest.importorskip("mlflow")
 
 # module of the runs, settings that make it small, a metric of the validation
 BUNDLES = {
-    "t3d_pretrain": (bundle_runs, {}, "tic_accuracy"),
+    "t3d_pretrain": (pretrain_runs, {}, "tic_accuracy"),
     "t3d_segmentation": (segmentation_runs, {"label_fraction": 0.1}, "val_mean_dice"),
     "t3d_classification": (classification_runs, {}, "val_mean_auroc"),
 }

@@ -6,8 +6,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from bundle_runs import BUNDLE, command, config_files, finish, places, run
+from bundle_runs import finish
 from monai.bundle import ConfigWorkflow
+from pretrain_runs import BUNDLE, command, config_files, places, run
 
 from t3d.console import plain_message
 from t3d.errors import T3DError
@@ -148,9 +149,7 @@ def test_a_network_without_report_head_is_one_plain_line(trained, cohort, tmp_pa
     record = json.loads((trained / "models" / "encoder.json").read_text())
     record["network"]["use_alignment"] = False
     (models / "encoder.json").write_text(json.dumps(record))
-    line = command(("inference", "zero_shot"), cohort, tmp_path)
-    line = line[: line.index("--max_epochs")]  # the settings of the tests' training are none of inference
-    result = finish(line, tmp_path)
+    result = finish(command(("inference", "zero_shot"), cohort, tmp_path), tmp_path)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert "no report head" in result.stderr and "align.json" in result.stderr

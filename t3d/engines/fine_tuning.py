@@ -8,7 +8,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from t3d.errors import T3DError
-from t3d.weights import load_encoder
+from t3d.weights import load_encoder, unwrapped
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +57,7 @@ class FreezeEncoder:
     def __init__(self, *, network: nn.Module, epochs: int) -> None:
         if epochs < 0:
             raise T3DError(f"freeze_epochs {epochs} must be 0 or more")
-        module = network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
-        self.encoder = module.swinViT
+        self.encoder = unwrapped(network).swinViT
         self.epochs = epochs
 
     def attach(self, engine: Engine) -> None:

@@ -34,9 +34,6 @@ class HandOver:
         """Write the files on the first process."""
         if idist.get_rank() != 0:
             return
-        network = self.network
-        if isinstance(network, nn.parallel.DistributedDataParallel):
-            network = network.module
-        save_network(network, self.folder / "model.pt")
-        save_encoder(network, self.folder, record=self.record)
+        save_network(self.network, self.folder / "model.pt")
+        save_encoder(self.network, self.folder, record=self.record)
         logger.info("wrote model.pt, encoder.pt, encoder.safetensors and encoder.json to %s", self.folder)

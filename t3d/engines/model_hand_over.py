@@ -18,11 +18,10 @@ from torch import nn
 import t3d
 from t3d.atomic import write_atomically
 from t3d.engines.training_state import BestModel
+from t3d.model_record import FORMAT_VERSION, RECORD_NAME
+from t3d.weights import unwrapped
 
 logger = logging.getLogger(__name__)
-
-RECORD_NAME = "model.json"
-FORMAT_VERSION = 1
 
 
 class ModelHandOver:
@@ -53,11 +52,8 @@ class ModelHandOver:
         """Write the files on the first process, the record last."""
         if idist.get_rank() != 0:
             return
-        network = self.network
-        if isinstance(network, nn.parallel.DistributedDataParallel):
-            network = network.module
         buffer = io.BytesIO()
-        torch.save({name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}, buffer)
+        torch.save({name: tensor.cpu() for name, tensor in unwrapped(self.network).state_dict().items()}, buffer)
         last = buffer.getvalue()
         validated = self.best is not None and self.best.value is not None
         contents = {"model.pt": self.best.path.read_bytes() if validated else last, "model_last.pt": last}

@@ -15,7 +15,7 @@ from torch import nn
 
 from t3d.atomic import write_atomically
 from t3d.errors import T3DError
-from t3d.weights import save_network
+from t3d.weights import save_network, unwrapped
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class TrainingState:
         epoch, path = found[-1]
         content = self._read(path)
         self._same_recipe(content["recipe"], path)
-        target = _unwrapped(self.network)
+        target = unwrapped(self.network)
         try:
             target.load_state_dict(content["network"])
             for name, part in self.parts.items():
@@ -132,7 +132,7 @@ class TrainingState:
             return
         scaler = getattr(engine, "scaler", None)
         content = {
-            "network": _unwrapped(self.network).state_dict(),
+            "network": unwrapped(self.network).state_dict(),
             **{name: part.state_dict() for name, part in self.parts.items()},
             "scaler": scaler.state_dict() if scaler else None,
             "epoch": engine.state.epoch,
@@ -195,7 +195,7 @@ class BestModel:
             return
         self.value = value
         if idist.get_rank() == 0:
-            save_network(_unwrapped(self.network), self.path)
+            save_network(self.network, self.path)
 
     def state_dict(self) -> dict:
         """Return the best value so far."""
@@ -204,7 +204,3 @@ class BestModel:
     def load_state_dict(self, state: dict) -> None:
         """Restore the best value so far."""
         self.value = state["value"]
-
-
-def _unwrapped(network: nn.Module) -> nn.Module:
-    return network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
