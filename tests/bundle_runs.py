@@ -7,8 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 from monai.bundle import ConfigWorkflow
+
+from t3d.console import plain_message
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -35,6 +38,12 @@ class BundleRuns:
         """Train or evaluate in this process and return the workflow, whose parts can be looked at."""
         return self._run(names, "train", {**self.places(cohort, folder), **self.tiny, **options})
 
+    def fault(self, names: tuple[str, ...], cohort: Path, folder: Path, **options) -> str:
+        """What a run says that must fail."""
+        with pytest.raises(Exception) as caught:  # noqa: B017 - MONAI wraps it; its words are what is tested
+            self.run(names, cohort, folder, **options)
+        return said(caught)
+
     def infer(self, cohort: Path, folder: Path, **options) -> ConfigWorkflow:
         """Run inference.json in this process."""
         return self._run(("inference",), "inference", {**self.places(cohort, folder), **options})
@@ -57,6 +66,13 @@ class BundleRuns:
         workflow.run()
         workflow.finalize()
         return workflow
+
+
+def said(caught: pytest.ExceptionInfo) -> str:
+    """The one sentence of a failed run."""
+    message = plain_message(caught.value)
+    assert message, caught.value
+    return message
 
 
 def environment() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from bundle_runs import BundleRuns
 
+NAMES = ("train", "demo")
 TINY = {
     "max_epochs": 2,
     "steps_per_epoch": 2,
@@ -13,4 +14,5 @@ TINY = {
 }
 RUNS = BundleRuns("t3d_classification", TINY)
 BUNDLE = RUNS.bundle
+fault = RUNS.fault
 config_files, places, run, infer, command = RUNS.config_files, RUNS.places, RUNS.run, RUNS.infer, RUNS.command

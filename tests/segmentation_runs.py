@@ -15,6 +15,7 @@ TINY = {
 }
 RUNS = BundleRuns("t3d_segmentation", TINY)
 BUNDLE = RUNS.bundle
+fault = RUNS.fault
 config_files, places, run, infer, command = RUNS.config_files, RUNS.places, RUNS.run, RUNS.infer, RUNS.command
 
 

@@ -7,17 +7,13 @@ import numpy as np
 import pytest
 import torch
 from bundle_runs import finish
-from classification_runs import BUNDLE, TINY, command, config_files, infer, places, run
+from classification_runs import BUNDLE, NAMES, TINY, command, config_files, infer, places, run
 from dicom_writer import write_series
 from monai.bundle import ConfigWorkflow, load, verify_metadata, verify_net_in_out
 from monai.networks.nets import SwinUNETR
 
 import t3d
-from t3d.console import plain_message
-from t3d.networks.volume_classifier import VolumeClassifier
-from t3d.weights import save_encoder
 
-NAMES = ("train", "demo")
 FINDINGS = TINY["findings"]
 PREPROCESSING = {"spacing": [12.0] * 3, "orientation": "RAS", "hu_range": [-1000, 1000], "crop_size": 32}
 
@@ -28,32 +24,6 @@ def read(name):
 
 def lists_of(cohort):
     return json.loads((cohort / "datalist.json").read_text())
-
-
-def message(caught):
-    found = plain_message(caught.value)
-    assert found is not None, caught.value
-    return found
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    """Encoder weights as the pre-training hands them over."""
-    torch.manual_seed(5)
-    folder = tmp_path_factory.mktemp("encoder")
-    network = VolumeClassifier(num_findings=1, feature_size=12, window_size=2, crop_size=32)
-    save_encoder(network, folder, record={"preprocessing": PREPROCESSING, "network": {"window_size": 2}})
-    return folder / "encoder.safetensors"
-
-
-@pytest.fixture(scope="module")
-def trained(cohort, tmp_path_factory):
-    """One tiny training, evaluated, with predictions and attention of the test cases."""
-    folder = tmp_path_factory.mktemp("trained")
-    run(NAMES, cohort, folder)
-    run((*NAMES, "evaluate"), cohort, folder)
-    infer(cohort, folder, output_dir=str(folder / "out"), save_attention=True)
-    return folder
 
 
 @pytest.mark.parametrize(("names", "kind"), [(NAMES, "train"), (("inference",), "inference")])
@@ -93,8 +63,8 @@ def test_train_and_inference_agree():
         assert train[key] == inference[key], key
 
 
-def test_training_leaves_what_the_other_stages_need(trained):
-    models = trained / "models"
+def test_training_leaves_what_the_other_stages_need(trained_classification):
+    models = trained_classification / "models"
     for name in ("model.pt", "model_last.pt", "model_best.pt", "model.json", "thresholds.json"):
         assert (models / name).is_file(), name
     record = json.loads((models / "model.json").read_text())
@@ -103,11 +73,11 @@ def test_training_leaves_what_the_other_stages_need(trained):
     thresholds = json.loads((models / "thresholds.json").read_text())
     assert list(thresholds["findings"]) == FINDINGS and thresholds["chosen_on"] == "validation"
     assert thresholds["model_sha256"] == record["files"]["model.pt"]
-    assert list((trained / "eval" / "tensorboard").glob("events*"))
+    assert list((trained_classification / "eval" / "tensorboard").glob("events*"))
 
 
-def test_metrics_have_all_their_parts(trained, cohort):
-    metrics = json.loads((trained / "eval" / "metrics.json").read_text())
+def test_metrics_have_all_their_parts(trained_classification, cohort):
+    metrics = json.loads((trained_classification / "eval" / "metrics.json").read_text())
     test = lists_of(cohort)["test"]
     assert metrics["cases"] == len(test)
     assert [case["case_id"] for case in metrics["per_case"]] == [case["case_id"] for case in test]
@@ -118,41 +88,41 @@ def test_metrics_have_all_their_parts(trained, cohort):
         for metric in ("auroc", "auprc", "f1", "sensitivity", "specificity", "calibration_error"):
             assert set(found[metric]) == {"value", "interval"}
     assert set(metrics["mean"]) == {"auroc", "auprc", "f1", "sensitivity", "specificity", "calibration_error"}
-    assert (trained / "eval" / "roc.png").stat().st_size > 1000
-    rows = list(csv.DictReader((trained / "eval" / "metrics.csv").open()))
+    assert (trained_classification / "eval" / "roc.png").stat().st_size > 1000
+    rows = list(csv.DictReader((trained_classification / "eval" / "metrics.csv").open()))
     assert [row["finding"] for row in rows] == FINDINGS
 
 
-def test_inference_gives_the_scores_of_the_evaluation(trained, cohort):
-    predictions = json.loads((trained / "out" / "predictions.json").read_text())
-    metrics = json.loads((trained / "eval" / "metrics.json").read_text())
+def test_inference_gives_the_scores_of_the_evaluation(trained_classification, cohort):
+    predictions = json.loads((trained_classification / "out" / "predictions.json").read_text())
+    metrics = json.loads((trained_classification / "eval" / "metrics.json").read_text())
     assert predictions["findings"] == FINDINGS and predictions["failed"] == []
     for one, other in zip(predictions["cases"], metrics["per_case"], strict=True):
         assert one["case_id"] == other["case_id"]
         assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)
         for name, score in one["scores"].items():
             assert one["positive"][name] == int(score >= predictions["thresholds"][name])
-    rows = list(csv.DictReader((trained / "out" / "predictions.csv").open()))
+    rows = list(csv.DictReader((trained_classification / "out" / "predictions.csv").open()))
     assert [row["case_id"] for row in rows] == [case["case_id"] for case in predictions["cases"]]
 
 
-def test_attention_lies_in_the_frame_of_the_input(trained, cohort):
+def test_attention_lies_in_the_frame_of_the_input(trained_classification, cohort):
     case = lists_of(cohort)["test"][0]
     scan = nibabel.load(cohort / case["image"])
-    found = nibabel.load(trained / "out" / f"{case['case_id']}_attention.nii.gz")
+    found = nibabel.load(trained_classification / "out" / f"{case['case_id']}_attention.nii.gz")
     assert found.shape[3] == len(FINDINGS)
     values = found.get_fdata()
     assert values.min() >= 0 and values.max() > 0 and np.isfinite(values).all()
     # the middles of both grids lie at the same place, to within a voxel of the prepared volume
     middles = [nibabel.affines.apply_affine(im.affine, (np.array(im.shape[:3]) - 1) / 2) for im in (scan, found)]
     assert np.abs(middles[0] - middles[1]).max() <= 12 * 8 / 2 + 12
-    assert (trained / "out" / f"{case['case_id']}_attention.png").stat().st_size > 1000
+    assert (trained_classification / "out" / f"{case['case_id']}_attention.png").stat().st_size > 1000
 
 
-def test_bundle_load_returns_the_network_with_its_weights(trained, tmp_path):
+def test_bundle_load_returns_the_network_with_its_weights(trained_classification, tmp_path):
     bundle = shutil.copytree(BUNDLE, tmp_path / "t3d_classification")
-    shutil.copytree(trained / "models", bundle / "models", dirs_exist_ok=True)
-    expected = torch.load(trained / "models" / "model.pt", weights_only=True)
+    shutil.copytree(trained_classification / "models", bundle / "models", dirs_exist_ok=True)
+    expected = torch.load(trained_classification / "models" / "model.pt", weights_only=True)
     for kind in ("train", "inference"):
         network = load("t3d_classification", bundle_dir=tmp_path, workflow_type=kind)
         state = network.state_dict()
@@ -160,63 +130,16 @@ def test_bundle_load_returns_the_network_with_its_weights(trained, tmp_path):
         assert all(torch.equal(value, expected[name]) for name, value in state.items())
 
 
-def test_earlier_results_are_not_overwritten_unasked(trained, cohort):
-    with pytest.raises(RuntimeError) as caught:
-        infer(cohort, trained, output_dir=str(trained / "out"))
-    assert "overwrite True" in message(caught)
-    with pytest.raises(RuntimeError) as caught:
-        run((*NAMES, "evaluate"), cohort, trained)
-    assert "overwrite True" in message(caught)
-
-
-def test_a_failing_case_does_not_stop_the_others(trained, cohort, tmp_path):
-    folder = shutil.copytree(cohort, tmp_path / "cohort")
-    case = lists_of(folder)["test"][1]
-    path = folder / case["image"]
-    path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(RuntimeError) as caught:
-        infer(folder, trained, output_dir=str(tmp_path / "out"))
-    assert f"1 of {len(lists_of(folder)['test'])} cases failed" in message(caught)
-    predictions = json.loads((tmp_path / "out" / "predictions.json").read_text())
-    assert [failure["case_id"] for failure in predictions["failed"]] == [case["case_id"]]
-    assert case["case_id"] not in {done["case_id"] for done in predictions["cases"]}
-    assert len(predictions["cases"]) == len(lists_of(folder)["test"]) - 1
-    with pytest.raises(RuntimeError):
-        run((*NAMES, "evaluate"), folder, trained, output_dir=str(tmp_path / "eval"))
-    metrics = json.loads((tmp_path / "eval" / "metrics.json").read_text())
-    assert [failure["case_id"] for failure in metrics["failed"]] == [case["case_id"]]
-    assert metrics["cases"] == len(predictions["cases"])
-
-
-def test_the_encoder_is_loaded_and_a_mismatch_is_named(cohort, encoder, tmp_path):
-    run(NAMES, cohort, tmp_path / "a", encoder_weights=str(encoder), freeze_epochs=9, layer_decay=0.5)
-    before = torch.load(encoder.with_name("encoder.pt"), weights_only=True)
-    after = torch.load(tmp_path / "a" / "models" / "model_last.pt", weights_only=True)
-    assert all(torch.equal(after[name], tensor) for name, tensor in before.items()), "a frozen encoder moved"
-    record = json.loads((tmp_path / "a" / "models" / "model.json").read_text())
-    sha = json.loads(encoder.with_name("encoder.json").read_text())["files"]["encoder.safetensors"]
-    assert record["recipe"]["encoder_sha256"] == sha
-    for options, words in (
-        ({"hu_range": [-200, 300]}, "hu_range [-1000, 1000] there, [-200, 300] here"),
-        ({"feature_size": 24}, "feature_size is 12 there and 24 here"),
-    ):
-        with pytest.raises(RuntimeError) as caught:
-            run(NAMES, cohort, tmp_path / "b", encoder_weights=str(encoder), **options)
-        assert words in message(caught)
-        assert not (tmp_path / "b" / "models").exists()
-    run(NAMES, cohort, tmp_path / "b", encoder_weights=str(encoder), hu_range=[-200, 300], ignore_preprocessing=True)
-
-
-def test_linear_probe_computes_features_once_and_trains_the_head_alone(cohort, encoder, tmp_path):
+def test_linear_probe_computes_features_once_and_trains_the_head_alone(cohort, classification_encoder, tmp_path):
     names = (*NAMES, "linear_probe")
-    options = {"encoder_weights": str(encoder), "max_epochs": 2, "steps_per_epoch": None}
+    options = {"encoder_weights": str(classification_encoder), "max_epochs": 2, "steps_per_epoch": None}
     run(names, cohort, tmp_path, **options)
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "eval" / "window_features").iterdir()}
     lists = lists_of(cohort)
     assert len(files) == len(lists["training"]) + len(lists["validation"])
     run(names, cohort, tmp_path / "again", **options, feature_cache_dir=str(tmp_path / "eval" / "window_features"))
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "eval" / "window_features").iterdir()} == files
-    start = torch.load(encoder.with_name("encoder.pt"), weights_only=True)
+    start = torch.load(classification_encoder.with_name("encoder.pt"), weights_only=True)
     found = torch.load(tmp_path / "models" / "model_last.pt", weights_only=True)
     assert all(torch.equal(found[name], tensor) for name, tensor in start.items())
     run((*names, "evaluate"), cohort, tmp_path, **options)
@@ -236,21 +159,6 @@ def test_label_fractions_are_recorded(cohort, tmp_path):
     assert json.loads((tmp_path / "models" / "model.json").read_text())["recipe"]["label_fraction"] == 0.25
 
 
-def test_one_class_in_the_evaluation_gives_null(trained, cohort, tmp_path):
-    lists = lists_of(cohort)
-    for case in lists["test"]:
-        case["findings"] = {FINDINGS[0]: 1, FINDINGS[1]: case["findings"][FINDINGS[1]], FINDINGS[2]: None}
-    listed = cohort / "one_class.json"
-    listed.write_text(json.dumps(lists))
-    run((*NAMES, "evaluate"), cohort, trained, datalist_file=str(listed), output_dir=str(tmp_path / "eval"))
-    metrics = json.loads((tmp_path / "eval" / "metrics.json").read_text())
-    first, second, third = (metrics["findings"][name] for name in FINDINGS)
-    assert first["auroc"] == {"value": None, "interval": None} and first["negatives"] == 0
-    assert second["auroc"]["value"] is not None
-    assert third["unknown"] == metrics["cases"] and third["sensitivity"]["value"] is None
-    assert metrics["mean"]["auroc"]["value"] == pytest.approx(second["auroc"]["value"])
-
-
 def test_all_findings_of_the_list_are_taken_and_found_again(cohort, tmp_path):
     run(NAMES, cohort, tmp_path, findings=None, max_epochs=1, steps_per_epoch=1)
     names = json.loads((tmp_path / "models" / "model.json").read_text())["findings"]
@@ -259,58 +167,15 @@ def test_all_findings_of_the_list_are_taken_and_found_again(cohort, tmp_path):
     assert json.loads((tmp_path / "out" / "predictions.json").read_text())["findings"] == names
 
 
-def wrong_value(lists):
-    lists["training"][0]["findings"]["cardiomegaly"] = "maybe"
-
-
-def all_negative(lists):
-    for case in lists["training"]:
-        case["findings"]["lung_nodule"] = 0
-
-
-FAULTS = {
-    "value": (wrong_value, ["{case}", "cardiomegaly", "'maybe'", "0, 1, or null"], {}),
-    "one class": (all_negative, ["lung_nodule", "negative", "training"], {}),
-    "unknown finding": (lambda lists: None, ["gout", "correct its name"], {"findings": ["gout", "cardiomegaly"]}),
-    "empty choice": (lambda lists: None, ["distinct names"], {"findings": []}),
-    "crop side": (lambda lists: None, ["40", "divisible by 32"], {"crop_size": 40}),
-    "fraction": (lambda lists: None, ["label_fraction 0"], {"label_fraction": 0}),
-    "no encoder file": (lambda lists: None, ["nowhere.pt"], {"encoder_weights": "nowhere.pt"}),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_one_clear_sentence(fault, cohort, tmp_path):
-    make, words, options = FAULTS[fault]
-    lists = lists_of(cohort)
-    make(lists)
-    listed = cohort / "faulty.json"
-    listed.write_text(json.dumps(lists))
-    with pytest.raises(Exception) as caught:  # noqa: B017 - MONAI wraps it; plain_message finds ours inside
-        run(NAMES, cohort, tmp_path / "out", datalist_file=str(listed), **options)
-    for word in words:
-        assert word.format(case=lists["training"][0]["case_id"]) in message(caught)
-    assert not list((tmp_path / "out").glob("models/*.pt"))
-
-
-def test_without_thresholds_the_default_is_used_and_said(trained, cohort, tmp_path, caplog):
-    models = shutil.copytree(trained / "models", tmp_path / "models")
-    (models / "thresholds.json").unlink()
-    infer(cohort, tmp_path, output_dir=str(tmp_path / "out"))
-    assert "all thresholds are 0.5" in caplog.text
-    assert set(json.loads((tmp_path / "out" / "predictions.json").read_text())["thresholds"].values()) == {0.5}
-
-
-def test_a_plain_folder_and_no_datalist_are_enough_from_another_directory(trained, cohort, tmp_path):
+def test_a_plain_folder_and_no_datalist_are_enough_from_another_directory(trained_classification, cohort, tmp_path):
     case = lists_of(cohort)["test"][0]
     (tmp_path / "scans").mkdir()
     shutil.copy(cohort / case["image"], tmp_path / "scans" / "scan.nii.gz")
-    line = command(("inference",), tmp_path / "scans", trained, output_dir=str(tmp_path / "out"))
-    chosen = line.index("--findings")
-    result = finish(line[:chosen] + line[chosen + 2 :], tmp_path / "elsewhere")
+    line = command(("inference",), tmp_path / "scans", trained_classification, output_dir=str(tmp_path / "out"))
+    result = finish(line, tmp_path / "elsewhere")
     assert result.returncode == 0, result.stderr
     (found,) = json.loads((tmp_path / "out" / "predictions.json").read_text())["cases"]
-    expected = json.loads((trained / "out" / "predictions.json").read_text())["cases"][0]
+    expected = json.loads((trained_classification / "out" / "predictions.json").read_text())["cases"][0]
     assert found["case_id"] == "scan" and found["scores"] == pytest.approx(expected["scores"], abs=1e-5)
 
 
@@ -323,20 +188,12 @@ def test_stock_swin_unetr_weights_are_taken(cohort, tmp_path):
     assert torch.equal(state["swinViT.patch_embed.proj.weight"], stock.state_dict()["swinViT.patch_embed.proj.weight"])
 
 
-def test_a_dicom_series_is_scored_like_its_nifti_file(trained, cohort, tmp_path):
+def test_a_dicom_series_is_scored_like_its_nifti_file(trained_classification, cohort, tmp_path):
     random = np.random.default_rng(0)
     voxels = random.integers(-900, 900, (20, 24, 10)).astype(np.int16)
     affine = write_series(tmp_path / "scans" / "serial", voxels)
     nibabel.save(nibabel.Nifti1Image(voxels, affine), tmp_path / "scans" / "file.nii.gz")
-    infer(tmp_path / "scans", trained, output_dir=str(tmp_path / "out"), save_attention=True)
+    infer(tmp_path / "scans", trained_classification, output_dir=str(tmp_path / "out"), save_attention=True)
     one, other = json.loads((tmp_path / "out" / "predictions.json").read_text())["cases"]
     assert {one["case_id"], other["case_id"]} == {"serial", "file"}
     assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)
-
-
-def test_values_that_are_no_hu_are_said(trained, tmp_path, caplog):
-    (tmp_path / "scans").mkdir()
-    image = nibabel.Nifti1Image(np.full((20, 20, 20), 100, np.uint8), np.diag([12.0, 12, 12, 1]))
-    nibabel.save(image, tmp_path / "scans" / "mr.nii.gz")
-    infer(tmp_path / "scans", trained, output_dir=str(tmp_path / "out"))
-    assert "case mr" in caplog.text and "HU" in caplog.text

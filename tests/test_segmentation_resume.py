@@ -5,14 +5,9 @@ import json
 import pytest
 import torch
 from bundle_runs import assert_same_weights, finish, same_after_a_kill, weights
-from segmentation_runs import NAMES, command, run, small_cohort
+from segmentation_runs import NAMES, command, run
 
 from t3d.console import plain_message
-
-
-@pytest.fixture(scope="module")
-def few(cohort, tmp_path_factory):
-    return small_cohort(cohort, tmp_path_factory.mktemp("few"), training=3, validation=1)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
