@@ -61,16 +61,17 @@ def is_current(
             return False
         if verify and file_hash(file) != known["sha256"]:
             return False
-    return all(_unchanged(sources[key], known) for key, known in record["sources"].items())
+    return all(is_unchanged(sources[key], known) for key, known in record["sources"].items())
 
 
 def same_source(record: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
     """Whether the image a record was made from has the bytes of this item's image."""
     path = Path(item["image"])
-    return path.exists() and _unchanged(path, record["sources"]["image"])
+    return path.exists() and is_unchanged(path, record["sources"]["image"])
 
 
-def _unchanged(path: Path, known: Mapping[str, Any]) -> bool:
+def is_unchanged(path: Path, known: Mapping[str, Any]) -> bool:
+    """Whether a source has the size and time of change of its fingerprint, or else its sha256."""
     try:
         size, changed = _state(path)
         if size != known["size"]:

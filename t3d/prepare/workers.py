@@ -75,9 +75,7 @@ def _one(item: Mapping[str, Any], options: Mapping[str, Any]) -> Result:
 @contextlib.contextmanager
 def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Any, int]]:
     if scheduler is None:
-        # spawn: a fork would carry the threads' locks of torch and blosc2 along.
-        context = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as executor:
+        with concurrent.futures.ProcessPoolExecutor(workers, mp_context=_context()) as executor:
             yield executor, workers
         return
     try:
@@ -96,3 +94,16 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[tuple[Any, int]]:
             raise T3DError(f"the Dask scheduler at {scheduler} has no workers; start some")
         with client.get_executor(pure=False) as executor:
             yield executor, threads
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """How worker processes begin. A fork of this process would carry the threads' locks of torch and blosc2 along.
+
+    A fork server imports MONAI once, which takes seconds, and its workers begin with that; where the system has
+    none (Windows), every worker imports it for itself.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([prepare_case.__module__])
+    return context
