@@ -1,12 +1,12 @@
 """Does the memory of a training step depend on the size of the volumes? It must not.
 
-    .venv-demo/bin/python benchmarks/step_memory.py compare [--sides 128,384] [--crop_size 64]
+    .venv-demo/bin/python benchmarks/step_memory.py compare [--shapes 128,384,512x512x1000] [--crop_size 64] [--raw]
 
-For each size it writes a small cohort at the spacing of the training, so that nothing is resampled, trains
-two steps on it with the bundle's own configs in a fresh process, and prints the peak resident memory of the
-training process and of the worker that loads the volumes (the worker holds a volume, so its memory does
-depend on the size), and on a GPU the peak of allocated memory. Exit status 1 if the peaks of the training
-process, or on the GPU, lie more than 5 % apart.
+For each size it writes a small cohort at the spacing of the training, so that nothing is resampled, brings it into
+the prepared store, trains two steps on it with the bundle's own configs in a fresh process, and prints the peak
+resident memory of the training process and of the worker that reads the crops, and on a GPU the peak of allocated
+memory. With --raw the volumes are read whole, as without a prepared store; then the worker's memory depends on
+the size. Exit status 1 if the peaks (with --raw those of the worker apart) lie more than 5 % apart.
 """
 
 import json
@@ -27,26 +27,38 @@ CASES = {"training": 4, "validation": 2, "test": 2}
 TOLERANCE = 0.05
 
 
-def write_cohort(folder: str, side: int) -> None:
-    """Write volumes of side^3 voxels of noisy soft tissue, with a report each, and their datalist."""
+def write_cohort(folder: str, shape: str) -> None:
+    """Write a volume of noisy soft tissue, which all cases share, and their datalist with a report each."""
     import nibabel
     import numpy as np
 
     rng = np.random.default_rng(0)
+    volume = (200 * rng.standard_normal(sides(shape), dtype=np.float32)).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(volume, np.diag([SPACING] * 3 + [1.0])), Path(folder, "ct.nii"))
     datalist = {}
     for split, count in CASES.items():
         datalist[split] = []
         for index in range(count):
             case = f"{split}_{index}"
-            volume = rng.integers(-100, 200, (side, side, side), dtype=np.int16)
-            image = nibabel.Nifti1Image(volume, np.diag([SPACING, SPACING, SPACING, 1.0]))
-            nibabel.save(image, Path(folder, f"{case}.nii"))
             report = f"FINDINGS: A nodule of {index + 3} mm in the lung. IMPRESSION: Nodule of {index + 3} mm."
-            datalist[split].append({"case_id": case, "patient_id": case, "image": f"{case}.nii", "report": report})
+            datalist[split].append({"case_id": case, "patient_id": case, "image": "ct.nii", "report": report})
     Path(folder, "datalist.json").write_text(json.dumps(datalist), encoding="utf-8")
 
 
-def train(folder: str, **settings: int) -> None:
+def prepare(folder: str) -> None:
+    """Bring the cohort into the prepared store, in the same folder."""
+    from t3d.prepare.cohort import prepare_cohort
+
+    prepare_cohort(Path(folder, "datalist.json"), Path(folder, "prepared"), spacing=(SPACING,) * 3)
+
+
+def sides(shape: str) -> tuple[int, ...]:
+    """128 means 128^3."""
+    numbers = [int(side) for side in str(shape).split("x")]
+    return tuple(numbers * 3 if len(numbers) == 1 else numbers)
+
+
+def train(folder: str, raw: bool, **settings: int) -> None:
     """Train two steps on a cohort and write the peaks of this process, its worker and its GPU, in MiB."""
     import torch
     from monai.bundle import run
@@ -54,7 +66,7 @@ def train(folder: str, **settings: int) -> None:
     run(
         config_file=[str(BUNDLE / "configs" / name) for name in ("train.json", "demo.json")],
         bundle_root=str(BUNDLE),
-        dataset_dir=folder,
+        dataset_dir=folder if raw else f"{folder}/prepared",
         ckpt_dir=f"{folder}/models",
         output_dir=f"{folder}/eval",
         spacing=[SPACING] * 3,
@@ -81,34 +93,41 @@ def worker_peaks() -> list[float]:
     return peaks
 
 
-def measure(side: int, settings: dict[str, int]) -> dict[str, float]:
-    """Train on volumes of side^3 voxels; return the peaks in MiB."""
+def measure(shape: str, raw: bool, settings: dict[str, int]) -> dict[str, float]:
+    """Train on volumes of a shape; return the peaks in MiB."""
     with tempfile.TemporaryDirectory() as folder:
         # With a fixed threshold glibc returns freed tensors at once; with its own, moving one the peak of the
         # same training differs by some per cent from run to run.
         environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(2**20)}
         # each step is a process of its own, so that the memory of one does not count for the next
-        this = [sys.executable, __file__]
         options = [f"--{name}={value}" for name, value in settings.items()]
-        for step in (["write_cohort", folder, str(side)], ["train", folder, *options]):
-            done = subprocess.run([*this, *step], check=False, stdout=subprocess.DEVNULL, env=environment)
+        steps = [["write_cohort", folder, shape], ["prepare", folder], ["train", folder, str(raw), *options]]
+        for step in steps[:1] + steps[2:] if raw else steps:
+            line = [sys.executable, __file__, *step]
+            done = subprocess.run(line, check=False, stdout=subprocess.DEVNULL, env=environment)
             if done.returncode:
-                sys.exit(f"error: {step[0]} failed for volumes of {side}^3, see above")
+                sys.exit(f"error: {step[0]} failed for volumes of {shape}, see above")
         return json.loads(Path(folder, "peaks.json").read_text(encoding="utf-8"))
 
 
-def compare(sides: tuple[int, ...] = (128, 384), crop_size: int = 64, feature_size: int = 24) -> None:
+def compare(
+    shapes: tuple[str, ...] = ("128", "384", "512x512x1000"),
+    crop_size: int = 64,
+    feature_size: int = 24,
+    raw: bool = False,
+) -> None:
     """Measure each size, print the table, and exit with 1 if the peaks lie more than 5 % apart."""
     settings = {"crop_size": crop_size, "feature_size": feature_size}
-    sides = sides if isinstance(sides, tuple | list) else (sides,)
-    peaks = {side: measure(side, settings) for side in sides}
+    shapes = [str(shape) for shape in (shapes if isinstance(shapes, tuple | list) else (shapes,))]
+    peaks = {shape: measure(shape, raw, settings) for shape in shapes}
     rows = ["| volume | training process, MiB | worker, MiB | GPU, MiB |", "|---|---|---|---|"]
     rows += [
-        f"| {side}^3 | {peak['training process']:.0f} | {peak['worker']:.0f} | {peak['GPU']:.0f} |"
-        for side, peak in peaks.items()
+        f"| {'x'.join(map(str, sides(shape)))} | {peak['training process']:.0f} | {peak['worker']:.0f} | "
+        f"{peak['GPU']:.0f} |"
+        for shape, peak in peaks.items()
     ]
     growth = {}
-    for part in ("training process", "GPU"):
+    for part in ("training process", "GPU") if raw else ("training process", "worker", "GPU"):
         values = [peak[part] for peak in peaks.values()]
         growth[part] = max(values) / min(values) - 1 if min(values) else 0.0
     rows.append(", ".join(f"{part}: {share:.1%} apart" for part, share in growth.items()))
@@ -118,4 +137,4 @@ def compare(sides: tuple[int, ...] = (128, 384), crop_size: int = 64, feature_si
 
 
 if __name__ == "__main__":
-    fire.Fire({"compare": compare, "write_cohort": write_cohort, "train": train})
+    fire.Fire({"compare": compare, "write_cohort": write_cohort, "prepare": prepare, "train": train})

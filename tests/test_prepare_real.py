@@ -2,6 +2,7 @@
 
 import json
 
+import nibabel as nib
 import numpy as np
 import pytest
 from monai.transforms import Compose, Orientationd, Spacingd
@@ -43,3 +44,19 @@ def test_the_liver_is_on_the_right(shared_data, tmp_path):
     # +R: the index along the first axis rises to the patient's right
     assert places[LIVER][0] > places[SPLEEN][0] + 10
     assert 20 < np.median(image[label == LIVER]) < 200
+
+
+def test_a_dicom_series_equals_the_file_it_was_written_from(shared_data, tmp_path):
+    pytest.importorskip("pydicom")
+    from dicom_writer import write_series
+
+    image = nib.load(shared_data / "totalseg_body_dicom20" / "ct.nii.gz")
+    hu = np.asarray(image.dataobj)[::2, ::2, ::2].round().astype(np.int16) // 2 * 2  # the series' slope is 2
+    affine = write_series(tmp_path / "series", hu, spacing=(1.5, 1.5, 3.0))
+    nib.save(nib.Nifti1Image(hu, affine), tmp_path / "file.nii.gz")
+    items = [{"case_id": name, "image": name} for name in ("series", "file.nii.gz")]
+    (tmp_path / "datalist.json").write_text(json.dumps({"training": items}))
+    assert not prepare_cohort(tmp_path / "datalist.json", tmp_path / "out", spacing=SPACING).failed
+    series, file = (open_stored(tmp_path / "out/volumes" / f"{item['case_id']}.b2nd") for item in items)
+    assert series.shape == file.shape and np.abs(series[:].astype(int) - file[:]).max() <= 1
+    assert np.ptp(file[:]) > 1000

@@ -10,6 +10,7 @@ import segmentation_runs
 import torch
 
 pytest.importorskip("blosc2")
+from bundle_runs import finish, weights  # noqa: E402
 from monai.bundle import ConfigParser  # noqa: E402
 from prepared_cohort import prepare_small  # noqa: E402
 
@@ -36,6 +37,17 @@ def test_pretraining(folders, tmp_path):
     assert raw["case_id"] == prepared["case_id"] and torch.equal(raw["view_start"], prepared["view_start"])
     assert (raw["image"] - prepared["image"]).abs().max() <= 1 / 2000
     assert (raw["corrupted"] - prepared["corrupted"]).abs().max() <= 1 / 2000
+
+
+def test_two_processes_with_workers_read_one_store(folders, tmp_path, free_port):
+    launcher = ("torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(free_port))
+    options = {"use_text": False, "max_epochs": 1, "spacing": SPACING, "num_workers": 1}
+    line = pretrain_runs.command(
+        ("train", "demo", "multi_gpu_train"), folders[1], tmp_path, launcher=launcher, **options
+    )
+    result = finish(line, tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert all(torch.isfinite(value).all() for value in weights(tmp_path).values())
 
 
 def test_classification(folders, tmp_path, monkeypatch):
