@@ -1,0 +1,70 @@
+"""A MONAI Label app with our bundles; `make test-label` makes the environments these tests need."""
+
+import importlib.util
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bundle_runs import REPOSITORY, environment
+from label_server import LabelServer
+
+MODELS = "t3d_segmentation,t3d_classification"
+
+
+def pytest_collection_modifyitems(items):
+    if importlib.util.find_spec("monailabel") is None:
+        reason = "needs the environment of a MONAI Label server: make test-label"
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def make_app(folder: Path) -> Path:
+    """The app as docs/monai_label.md makes it; the command copies it from the installed package."""
+    line = [sys.executable, "-m", "monailabel.main", "apps", "--download", "--name", "monaibundle", "--output"]
+    made = subprocess.run([*line, str(folder)], cwd=folder, env=environment(), capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return folder / "monaibundle"
+
+
+@pytest.fixture(scope="session")
+def studies(cohort, tmp_path_factory) -> Path:
+    """Five phantoms p0 to p4, as an annotator's folder of NIfTI files."""
+    folder = tmp_path_factory.mktemp("studies")
+    for number, item in enumerate(json.loads((cohort / "datalist.json").read_text())["training"][:5]):
+        shutil.copy(cohort / item["image"], folder / f"p{number}.nii.gz")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def labels(cohort) -> list[tuple[Path, dict]]:
+    """Label file and findings of the phantoms of ``studies``."""
+    items = json.loads((cohort / "datalist.json").read_text())["training"][:5]
+    return [(cohort / item["label"], item["findings"]) for item in items]
+
+
+@pytest.fixture(scope="session")
+def app(trained_segmentation, trained_classification, tmp_path_factory) -> Path:
+    """The app `monaibundle` with both bundles installed, each with its tiny trained model."""
+    from t3d.monai_label.install import install_bundle
+
+    app = make_app(tmp_path_factory.mktemp("app"))
+    for name, trained in (("segmentation", trained_segmentation), ("classification", trained_classification)):
+        install_bundle(REPOSITORY / "bundles" / f"t3d_{name}", app_dir=app, models=trained / "models")
+    return app
+
+
+@pytest.fixture(scope="session")
+def server(app, studies, tmp_path_factory):
+    """A running server on copies of the studies."""
+    served = shutil.copytree(studies, tmp_path_factory.mktemp("served") / "studies")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("log") / "server.log"
+    with LabelServer(app, served, port, log, MODELS) as running:
+        yield running
