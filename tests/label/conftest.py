@@ -8,16 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 from bundle_runs import REPOSITORY, environment
 from label_server import LabelServer
+
+from t3d.data.label_table import read_label_table
 
 MODELS = "t3d_segmentation,t3d_classification"
 
 
 def pytest_collection_modifyitems(items):
     if importlib.util.find_spec("monailabel") is None:
-        reason = "needs the environment of a MONAI Label server: make test-label"
+        reason = "needs the environment of a MONAI Label server; make test-label makes it"
         for item in items:
             if Path(__file__).parent in item.path.parents:
                 item.add_marker(pytest.mark.skip(reason=reason))
@@ -45,6 +49,23 @@ def labels(cohort) -> list[tuple[Path, dict]]:
     """Label file and findings of the phantoms of ``studies``."""
     items = json.loads((cohort / "datalist.json").read_text())["training"][:5]
     return [(cohort / item["label"], item["findings"]) for item in items]
+
+
+@pytest.fixture(scope="session")
+def served_labels(labels, tmp_path_factory) -> list[Path]:
+    """Label maps of the phantoms as annotators save them: organs numbered 1, 2, 3, .. in the server's order."""
+    table = read_label_table(REPOSITORY / "bundles" / "t3d_segmentation" / "configs" / "labels_demo.json")
+    folder = tmp_path_factory.mktemp("served_labels")
+    files = []
+    for number, (path, _) in enumerate(labels):
+        image = nib.load(path)
+        found = np.asanyarray(image.dataobj)
+        organs = np.zeros(found.shape, np.uint8)
+        for value, numbers in enumerate(table.values()):
+            organs[np.isin(found, numbers)] = value
+        files.append(folder / f"p{number}.nii.gz")
+        nib.save(nib.Nifti1Image(organs, image.affine), files[-1])
+    return files
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,10 @@ PATIENCE = 240  # seconds for a start or a training on a slow machine
 class LabelServer:
     """Start with ``with``; every method is one request."""
 
-    def __init__(self, app: Path, studies: Path, port: int, log: Path, models: str) -> None:
+    def __init__(
+        self, app: Path, studies: Path, port: int, log: Path, models: str, *, patience: int = PATIENCE
+    ) -> None:
+        self.patience = patience
         self.url = f"http://127.0.0.1:{port}"
         self.log_file = log
         self.line = [sys.executable, "-m", "monailabel.main", "start_server", "--app", str(app), "--studies",
@@ -33,7 +36,7 @@ class LabelServer:
         self.process = subprocess.Popen(
             self.line, cwd=self.log_file.parent, env=environment, stdout=self.stream, stderr=subprocess.STDOUT
         )
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while True:
             assert self.process.poll() is None and time.monotonic() < deadline, self.log()[-3000:]
             try:
@@ -75,6 +78,9 @@ class LabelServer:
         assert status == 200, body
         return json.loads(body)
 
+    def remove_label(self, image: str) -> None:
+        assert self._ask("DELETE", f"/datastore/label?id={image}&tag=final")[0] == 200
+
     def datastore(self) -> dict:
         return json.loads(self._ask("GET", "/datastore/?output=all")[1])
 
@@ -83,7 +89,7 @@ class LabelServer:
         status, body, _ = self._ask("POST", path, json.dumps(params).encode())
         assert status == 200, body
         task = "/train/" if path.startswith("/train") else "/batch/infer"
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             state = json.loads(self._ask("GET", task)[1])
             if state["status"] in ("DONE", "ERROR"):
@@ -106,7 +112,7 @@ class LabelServer:
             data = b"".join(parts) + f"--{mark}--\r\n".encode()
         request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            with urllib.request.urlopen(request, timeout=self.patience) as answer:
                 return answer.status, answer.read(), answer.headers.get("Content-Type", "")
         except urllib.error.HTTPError as error:
             return error.code, error.read(), error.headers.get("Content-Type", "")
