@@ -22,6 +22,8 @@ from t3d.errors import T3DError
 
 logger = logging.getLogger(__name__)
 
+# Imported in the process that answers requests only: not in its batch jobs, nor in the bundle's own runs.
+_SERVER = "monailabel.app"
 _UNREADABLE = (OSError, EOFError, ValueError, zlib.error, ImageFileError)
 
 
@@ -121,8 +123,8 @@ def check_study(image: Any) -> None:
 
 def _refuse(status: int, error: T3DError) -> NoReturn:
     logger.error("%s", error)
-    # an optional server's exception must not become an import of ours, and elsewhere a T3DError is what is handled
-    fastapi = sys.modules.get("fastapi")
-    if fastapi is None:
+    if _SERVER not in sys.modules:
         raise error
-    raise fastapi.HTTPException(status_code=status, detail=str(error)) from error
+    from fastapi import HTTPException  # a server's own dependency, never ours
+
+    raise HTTPException(status_code=status, detail=str(error)) from error
