@@ -42,7 +42,7 @@ else
 fi
 echo "==> installing monai $monai and a MONAI Label server"
 $pip "monai==$monai" 'nibabel>=5.0' 'pytorch-ignite>=0.5,<0.6' 'fire>=0.5' 'numpy>=1.24' 'safetensors>=0.4' \
-    'tensorboard>=2.12' 'matplotlib>=3.7' 'scipy>=1.10' 'einops>=0.6' 'transformers>=4.45' 'psutil>=5.9' 'pytest>=7.4' \
+    'tensorboard>=2.12' 'matplotlib>=3.7' 'scipy>=1.10' 'einops>=0.6' 'psutil>=5.9' 'pytest>=7.4' \
     uvicorn fastapi pydantic pydantic-settings python-dotenv python-multipart httpx schedule 'dicomweb-client[gcp]' \
     timeloop expiringdict expiring_dict cachetools watchdog 'pydicom<3' simpleitk pynetdicom pynrrd girder-client \
     filelock passlib pyjwt bcrypt shapely requests requests-toolbelt google-auth itk jsonschema scikit-image tqdm pyyaml

@@ -90,7 +90,8 @@ def test_training_refuses_wrong_weights_and_says_so(server, app, studies, served
     assert any("is a checkpoint of another architecture" in line for line in state["details"]), state["details"]
 
 
-def test_training_without_labels_says_so(server):
-    state = server.run_task("/train/t3d_segmentation", {"device": "cpu", "max_epochs": 1})
+@pytest.mark.parametrize("name", MODELS)
+def test_training_without_labels_says_so(name, server):
+    state = server.run_task(f"/train/{name}", {"device": "cpu", "max_epochs": 1})
     assert state["status"] == "ERROR"
-    assert any("label" in line for line in state["details"]), state["details"]
+    assert any("no label was submitted yet" in line for line in state["details"]), state["details"]
