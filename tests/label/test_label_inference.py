@@ -62,7 +62,7 @@ def test_findings_are_those_of_the_bundle(server, app, studies, tmp_path):
 
 
 def test_a_batch_labels_all_studies(server, app, studies, tmp_path):
-    state = server.run_task("/batch/infer/t3d_segmentation", {"device": "cpu", "max_workers": 1})
+    state = server.run_task("/batch/infer/t3d_segmentation", {"device": "cpu", "multi_gpu": False, "max_workers": 1})
     assert state["status"] == "DONE", state
     images = server.datastore()["objects"]
     assert all("original" in image["labels"] for image in images.values()), json.dumps(images)
