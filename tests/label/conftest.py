@@ -16,6 +16,11 @@ from label_server import LabelServer
 
 from t3d.data.label_table import read_label_table
 
+# Settings of the app's own train.json, as its owner would change them
+QUICK = {
+    "segmentation": {"crops_per_case": 1, "num_workers": 0},
+    "classification": {"train_windows": 2, "num_workers": 0},
+}
 MODELS = "t3d_segmentation,t3d_classification"
 
 
@@ -76,6 +81,8 @@ def app(trained_segmentation, trained_classification, tmp_path_factory) -> Path:
     app = make_app(tmp_path_factory.mktemp("app"))
     for name, trained in (("segmentation", trained_segmentation), ("classification", trained_classification)):
         install_bundle(REPOSITORY / "bundles" / f"t3d_{name}", app_dir=app, models=trained / "models")
+        config = app / "model" / f"t3d_{name}" / "configs" / "train.json"
+        config.write_text(json.dumps({**json.loads(config.read_text()), **QUICK[name]}, indent=4))
     return app
 
 
