@@ -81,7 +81,7 @@ def test_training_refuses_wrong_weights_and_says_so(server, app, studies, served
         wrong_network(app, "t3d_segmentation", path)
         wrong = path.read_bytes()
         state = server.run_task("/train/t3d_segmentation", {"device": "cpu", "max_epochs": 1})
-        assert path.read_bytes() == wrong
+        assert path.read_bytes() == wrong and not (path.parent / "released").exists()
     finally:
         path.unlink(missing_ok=True)
         (app / "aside.pt").rename(path)
