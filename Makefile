@@ -29,12 +29,16 @@ into = --ckpt_dir "$D/$(1)/models" --output_dir "$D/$(1)/eval"
 STARTS = t3d twin scratch
 few_labels = --label_fraction $(DEMO_LABELS) $(if $(filter scratch,$(1)),,--encoder_weights "$D/$(1)/models/encoder.safetensors")
 
-.PHONY: help test lint format demo demo-phantoms demo-pretrain demo-evaluate demo-features demo-segmentation \
+# MONAI versions that a MONAI Label server is tested with; their environments are .venv-label-VERSION
+LABEL_MONAI ?= 1.6.1 1.5.2
+
+.PHONY: help test test-label lint format demo demo-phantoms demo-pretrain demo-evaluate demo-features demo-segmentation \
 	demo-classification demo-summary
 .NOTPARALLEL:
 
 help:
 	@echo "make test      run the tests"
+	@echo "make test-label  run the tests of a real MONAI Label server, with monai $(LABEL_MONAI); Python 3.10 or 3.11"
 	@echo "make lint      check style and format"
 	@echo "make format    mend style and format"
 	@echo "make demo      phantoms, pre-training, segmentation, classification and a report page, into $(DEMO_DIR)/;"
@@ -53,6 +57,16 @@ help:
 test: .venv-test/ready
 	@echo "==> running the tests, two modules at a time"
 	@OMP_NUM_THREADS=1 $(TEST_PYTHON) -m pytest -q --numprocesses 2 --dist loadfile
+
+.venv-label-%/ready: pyproject.toml scripts/label_environment.sh
+	@scripts/label_environment.sh .venv-label-$* $*
+	@touch $@
+
+test-label: $(LABEL_MONAI:%=.venv-label-%/ready)
+	@for monai in $(LABEL_MONAI); do \
+		echo "==> testing a MONAI Label server with monai $$monai"; \
+		OMP_NUM_THREADS=1 .venv-label-$$monai/bin/python -m pytest -q tests/label || exit 1; \
+	done
 
 lint: .venv-test/ready
 	@echo "==> checking style and format"

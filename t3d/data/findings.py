@@ -59,24 +59,27 @@ def finding_names(
     return names
 
 
-def labelled(items: Sequence[Mapping[str, Any]], names: Sequence[str], *, need_both: bool = False) -> list[dict]:
+def labelled(
+    items: Sequence[Mapping[str, Any]], names: Sequence[str], *, need_both: bool = False, need_any: bool = True
+) -> list[dict]:
     """Items with ``label``: a list of F floats, 1 present, 0 absent, NaN unknown (null, -1, "" or not named).
 
     Args:
         items: of ``load_datalist``.
         names: F findings.
         need_both: also require a positive and a negative case of every finding (a training list).
+        need_any: require a case that knows a finding.
 
     Raises:
-        T3DError: a value that is none of these, naming case, finding and value; no case that knows any of the
-            findings; with ``need_both`` a finding that is unknown everywhere or of one class only.
+        T3DError: a value that is none of these, naming case, finding and value; with ``need_any`` no case that knows
+            any of the findings; with ``need_both`` a finding that is unknown everywhere or of one class only.
     """
     faults: list[str] = []
     rows = [dict(item, label=_vector(item, names, faults)) for item in items]
     if not faults and need_both:
         faults = _one_sided(rows, names)
     raise_faults(faults, "findings")
-    if all(math.isnan(value) for row in rows for value in row["label"]):
+    if need_any and all(math.isnan(value) for row in rows for value in row["label"]):
         raise T3DError(f"none of the {len(rows)} cases knows any of the findings {', '.join(names)}; add their labels")
     return rows
 
