@@ -7,7 +7,9 @@ from pathlib import Path
 
 import t3d
 from t3d.errors import T3DError
+from t3d.pack.described_weights import described_weights
 from t3d.pack.portable_record import local_text_encoder, portable_record
+from t3d.pack.versions import read_metadata
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +70,10 @@ def bundle_files(bundle: Path, *, models: Path | None = None) -> Contents:
     if (bundle / "models" / "README.md").is_file():
         contents["models/README.md"] = bundle / "models" / "README.md"
     contents.update(_model_files(bundle.name, models or bundle / "models"))
+    for record in _RECORDS:
+        if f"models/{record}" in contents:
+            described = described_weights(read_metadata(bundle), json.loads(contents[f"models/{record}"]))
+            contents["configs/metadata.json"] = (json.dumps(described, indent=4) + "\n").encode()
     links = [name for name, content in contents.items() if isinstance(content, Path) and content.is_symlink()]
     if links:
         raise T3DError(f"{bundle.name}: {links[0]} is a symbolic link, which zips break; put the file itself there.")
