@@ -12,11 +12,13 @@ from monai.bundle import download, download_large_files, load
 from monai.networks.nets import SwinUNETR
 from zip_runs import python_without_t3d
 
+from t3d.errors import T3DError
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.volume_classifier import VolumeClassifier
 from t3d.pack.packages import find_bundles, pack_bundles
 from t3d.pack.unpack import unpack_zips
 from t3d.pack.verify import verify_packages
+from t3d.state_files import read_state
 from t3d.weights import save_encoder, save_network
 
 SIZES = {"feature_size": 12, "window_size": 2}
@@ -116,6 +118,8 @@ def test_large_weights_are_downloaded_beside_the_zip(served, weights, tmp_path):
         bundle = tmp_path / package.manifest.bundle
         assert "models/model.pt" in package.to_download and not (bundle / "models" / "model.pt").exists()
         assert verify_packages([bundle])[0].to_download == package.to_download
+        with pytest.raises(T3DError, match="download_large_files --bundle_path .*" + bundle.name):
+            read_state(bundle / "models" / "model.pt")
         download_large_files(str(bundle))
         source = weights / bundle.name / "model.pt"
         assert (bundle / "models" / "model.pt").read_bytes() == source.read_bytes()
