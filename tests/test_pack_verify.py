@@ -137,6 +137,8 @@ def test_manifests_of_a_later_format_or_no_manifests_are_refused(bad, release, t
     refused(bad(change={MANIFEST: json.dumps(later).encode()}), "format version 2, this t3d reads 1", tmp_path)
     for content in (b"", b"[]", b"{}", b'{"format_version": 1, "bundle": "x"}', b"\xff"):
         refused(bad(change={MANIFEST: content}), f"{MANIFEST} is damaged or no manifest", tmp_path)
+    big = b" " * (16 << 20) + b"{}"
+    refused(bad(change={MANIFEST: big}), "too many to be one", tmp_path)
     climbing = manifest_of(release[NAME])
     climbing["files"]["../evil"] = climbing["files"]["LICENSE"]
     refused(bad(change={MANIFEST: json.dumps(climbing).encode()}), "would be written outside", tmp_path)

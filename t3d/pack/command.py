@@ -36,6 +36,7 @@ def pack(
         hub_dir: also write a folder per bundle as it is uploaded to the Hugging Face hub, with its model card.
         overwrite: replace zips of the same name.
     """
+    from t3d.pack.bundle_files import file_sha256
     from t3d.pack.packages import find_bundles, pack_bundles
 
     if out_dir is None and hub_dir is None:
@@ -51,8 +52,6 @@ def pack(
         overwrite=flag("overwrite", overwrite),
     )
     for path in zips:
-        from t3d.pack.bundle_files import file_sha256
-
         with open(path, "rb") as file:
             logger.info("%s: %.2f MiB, sha256 %s", path, path.stat().st_size / (1 << 20), file_sha256(file))
 

@@ -45,6 +45,10 @@ class Manifest:
         content = {"format_version": FORMAT_VERSION, **asdict(self)}
         return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
+    def entry(self, name: str) -> Entry:
+        """What a file must be, whether packed or downloaded."""
+        return self.files[name] if name in self.files else self.downloads[name]
+
     def code(self) -> dict[str, Entry]:
         """The files of the copy of ``t3d``."""
         return {name: entry for name, entry in self.files.items() if name.startswith("t3d/")}

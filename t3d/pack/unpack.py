@@ -10,7 +10,7 @@ from t3d.errors import T3DError
 from t3d.pack.container import MAX_GIB, ZipPackage
 from t3d.pack.manifest import MANIFEST, Manifest
 from t3d.pack.new_folder import new_folder, refuse_existing
-from t3d.pack.verify import UNREADABLE, Verified, check_hash, check_names, check_one_release, read_manifest
+from t3d.pack.verify import Verified, check_hash, check_names, check_one_release, read_blocks, read_manifest
 
 
 def unpack_zips(zips: Sequence[Path], out_dir: Path, *, max_gib: float = MAX_GIB) -> list[Verified]:
@@ -55,27 +55,7 @@ def _extract(package: ZipPackage, manifest: Manifest, folder: Path) -> None:
 
 def _copy(package: ZipPackage, name: str, target: BinaryIO) -> str:
     digest = hashlib.sha256()
-    source = _opened(package, name)
-    with source:
-        while block := _block(package, name, source):
-            digest.update(block)
-            target.write(block)
+    for block in read_blocks(package, name):
+        digest.update(block)
+        target.write(block)
     return digest.hexdigest()
-
-
-def _opened(package: ZipPackage, name: str) -> BinaryIO:
-    try:
-        return package.open(name)
-    except UNREADABLE as error:
-        raise _unreadable(package, name, error) from error
-
-
-def _block(package: ZipPackage, name: str, source: BinaryIO) -> bytes:
-    try:
-        return source.read(1 << 20)
-    except UNREADABLE as error:
-        raise _unreadable(package, name, error) from error
-
-
-def _unreadable(package: ZipPackage, name: str, error: Exception) -> T3DError:
-    return T3DError(f"{package.path}: {name} was changed or is damaged ({error}); get the package again.")

@@ -1,18 +1,19 @@
 """Comparing packages with their manifests, and with each other."""
 
+import hashlib
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from t3d.errors import T3DError
-from t3d.pack.bundle_files import file_sha256
 from t3d.pack.container import MAX_GIB, FolderPackage, ZipPackage, open_package
 from t3d.pack.large_files import LARGE_FILES
 from t3d.pack.manifest import MANIFEST, Entry, Manifest, parse_manifest
 
-UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError)
+UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+_LARGEST_MANIFEST = 16 << 20  # bytes; it is read as a whole
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def verify_package(package: ZipPackage | FolderPackage) -> Verified:
     manifest = read_manifest(package)
     names = check_names(package, manifest)
     for name in names:
-        check_hash(package, name, _sha256(package, name), {**manifest.downloads, **manifest.files}[name])
+        check_hash(package, name, _sha256(package, name), manifest.entry(name))
     return Verified(package.path, manifest, tuple(sorted(set(manifest.downloads) - set(names))))
 
 
@@ -68,13 +69,9 @@ def read_manifest(package: ZipPackage | FolderPackage) -> Manifest:
         raise T3DError(
             f"{package.path} has no {MANIFEST}: it was not made by t3d pack, or lost it; nothing can be checked."
         )
-    try:
-        with package.open(MANIFEST) as file:
-            manifest = parse_manifest(file.read(), source=package.path)
-    except UNREADABLE as error:
-        if isinstance(error, T3DError):
-            raise
-        raise T3DError(f"{package.path}: {MANIFEST} cannot be read ({error}); get the package again.") from error
+    if package.sizes[MANIFEST] > _LARGEST_MANIFEST:
+        raise T3DError(f"{package.path}: {MANIFEST} has {package.sizes[MANIFEST]} bytes, too many to be one.")
+    manifest = parse_manifest(b"".join(read_blocks(package, MANIFEST)), source=package.path)
     if isinstance(package, ZipPackage) and package.root != manifest.bundle:
         raise T3DError(f"{package.path}: its folder is {package.root}, its {MANIFEST} is of {manifest.bundle}.")
     return manifest
@@ -95,7 +92,7 @@ def check_names(package: ZipPackage | FolderPackage, manifest: Manifest) -> list
         raise T3DError(f"{package.path}: {added[0]} is not of the package{_and(added)}.{hint}")
     names = sorted(set(package.sizes) - {MANIFEST})
     for name in names:
-        expected = {**manifest.downloads, **manifest.files}[name]
+        expected = manifest.entry(name)
         if package.sizes[name] != expected.size:
             raise T3DError(
                 f"{package.path}: {name} was changed: {package.sizes[name]} bytes instead of {expected.size}; "
@@ -133,14 +130,25 @@ def check_one_release(packages: Sequence[Verified]) -> None:
             )
 
 
-def _sha256(package: ZipPackage | FolderPackage, name: str) -> str:
+def read_blocks(package: ZipPackage | FolderPackage, name: str) -> Iterator[bytes]:
+    """The content of one file, in parts.
+
+    Raises:
+        T3DError: it cannot be read; what the caller does with a part raises its own errors.
+    """
     try:
         with package.open(name) as file:
-            return file_sha256(file)
+            while block := file.read(1 << 20):
+                yield block
     except UNREADABLE as error:
-        raise T3DError(
-            f"{package.path}: {name} was changed or is damaged ({error}); get the package again."
-        ) from error
+        raise T3DError(f"{package.path}: {name} was changed or is damaged ({error}); get it again.") from error
+
+
+def _sha256(package: ZipPackage | FolderPackage, name: str) -> str:
+    digest = hashlib.sha256()
+    for block in read_blocks(package, name):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _in_models(name: str) -> bool:
