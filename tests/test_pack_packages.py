@@ -166,3 +166,22 @@ def test_what_is_packed_is_ready_for_the_zoo(release, tmp_path):
         with zipfile.ZipFile(path) as archive:
             archive.extractall(tmp_path)
         assert broken_rules(tmp_path / bundle) == []
+
+
+def test_exported_networks_go_with_the_bundles_own_weights_only(tmp_path):
+    ignored = shutil.ignore_patterns("models", "eval")
+    bundle = shutil.copytree(
+        REPOSITORY / "bundles" / "t3d_segmentation", tmp_path / "t3d_segmentation", ignore=ignored
+    )
+    models(tmp_path / "weights")
+    shutil.copytree(tmp_path / "weights" / "t3d_segmentation", bundle / "models")
+    (bundle / "export").mkdir()
+    (bundle / "export" / "model.onnx").write_bytes(WEIGHTS * 200)
+    own = pack_bundles([bundle], out_dir=tmp_path / "own", large_files_url="https://host/x", large_mib=1)[0]
+    assert read(own, "large_files.yml").count(b"path: ") == 1
+    assert b'"https://host/x/t3d_segmentation_v0.1.0/export/model.onnx"' in read(own, "large_files.yml")
+    upload = tmp_path / "own" / "large_files" / "t3d_segmentation_v0.1.0" / "export" / "model.onnx"
+    assert upload.read_bytes() == WEIGHTS * 200
+    assert "t3d_segmentation/export/model.onnx" in names(pack_bundles([bundle], out_dir=tmp_path / "all")[0])
+    other = pack_bundles([bundle], out_dir=tmp_path / "other", models_root=tmp_path / "weights")[0]
+    assert not [name for name in names(other) if "export" in name and "/t3d/" not in name]

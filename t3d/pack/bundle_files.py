@@ -25,12 +25,10 @@ MODEL_FILES = (
     "encoder.json",
     "thresholds.json",
     "encoder.safetensors",
-    "model.onnx",
-    "model.onnx.data",
-    "model.pt2",
 )
 _RECORDS = ("model.json", "encoder.json")
 _FOLDERS = ("configs", "docs")
+_EXPORT = "export"  # networks that were exported for other runtimes, where there are any
 _OF_RUNS = ("models", "eval", "data", "t3d", "MANIFEST.json", "README.md", "large_files.yml", "__pycache__")
 _CODE_SUFFIXES = (".py", ".json")
 
@@ -46,7 +44,7 @@ def code_files() -> Contents:
 
 
 def bundle_files(bundle: Path, *, models: Path | None = None) -> Contents:
-    """A bundle's licence, configurations, documents and, where it is trained, its weights.
+    """A bundle's licence, configurations, documents and, where it is trained, its weights and exports.
 
     Args:
         bundle: folder of the bundle.
@@ -64,8 +62,10 @@ def bundle_files(bundle: Path, *, models: Path | None = None) -> Contents:
         if not files:
             raise T3DError(f"{bundle} has no {folder} folder; it is no complete MONAI bundle.")
         contents.update({path.relative_to(bundle).as_posix(): path for path in files})
+    if models is None:  # else the exported networks are of other weights
+        contents.update({f"{_EXPORT}/{path.name}": path for path in sorted((bundle / _EXPORT).glob("[!.]*"))})
     for path in sorted(bundle.iterdir()):
-        if path.name not in (*contents, *_FOLDERS, *_OF_RUNS) and not _hidden(path):
+        if path.name not in (*contents, *_FOLDERS, _EXPORT, *_OF_RUNS) and not _hidden(path):
             logger.warning("%s: %s is left out of the package", bundle.name, path.name)
     if (bundle / "models" / "README.md").is_file():
         contents["models/README.md"] = bundle / "models" / "README.md"

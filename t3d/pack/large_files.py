@@ -25,11 +25,11 @@ def checked_url(url: str) -> str:
 
 
 def split_large(contents: Contents, *, limit: int) -> dict[str, Path]:
-    """Take the files of ``models/`` with more than ``limit`` bytes out of the contents, and return them."""
+    """Take the weights, also exported ones, with more than ``limit`` bytes out of the contents, and return them."""
     large = {
         name: content
         for name, content in contents.items()
-        if name.startswith("models/") and isinstance(content, Path) and content.stat().st_size > limit
+        if name.startswith(("models/", "export/")) and isinstance(content, Path) and content.stat().st_size > limit
     }
     for name in large:
         del contents[name]
