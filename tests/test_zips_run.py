@@ -22,9 +22,9 @@ TINY = {
     "t3d_classification": ["--steps_per_epoch", "2", "--batch_size", "2", "--train_windows", "2"],
 }
 RESULT = {
-    "t3d_pretrain": ("gauges.json", "features/CASE.safetensors"),
-    "t3d_segmentation": ("metrics.json", "CASE_pred.nii.gz"),
-    "t3d_classification": ("metrics.json", "predictions.json"),
+    "t3d_pretrain": ("gauges.json", "inference/CASE.safetensors"),
+    "t3d_segmentation": ("metrics.json", "inference/CASE_pred.nii.gz"),
+    "t3d_classification": ("metrics.json", "inference/predictions.json"),
 }
 LOADED = """
 import torch
@@ -75,7 +75,7 @@ def test_a_zip_trains_evaluates_infers_and_loads_from_a_foreign_folder(name, pyt
     tiny = ["--max_epochs", "1", "--spacing", "[12.0,12.0,12.0]", *TINY[name]]
     run("train", "demo", more=tiny)
     run("train", "demo", "evaluate", more=tiny)
-    run("inference")
+    run("inference", more=["--output_dir", str(results / "inference")])
     case = json.loads((cohort / "datalist.json").read_text())["test"][0]["case_id"]
     for result in RESULT[name]:
         assert (results / result.replace("CASE", case)).is_file(), result
@@ -90,9 +90,11 @@ def test_a_zip_trains_evaluates_infers_and_loads_from_a_foreign_folder(name, pyt
     assert verify_packages([published])[0].manifest.files["models/model.pt"].size > 0
 
 
-@pytest.mark.parametrize("name", BUNDLES)
-def test_metadata_fit_the_schema(name, python, shared_data, tmp_path):
-    schema = shutil.copy(shared_data / "meta_schema_20240725.json", tmp_path / "schema.json")
-    metadata = REPOSITORY / "bundles" / name / "configs" / "metadata.json"
-    line = ("-m", "monai.bundle", "verify_metadata", "--meta_file", str(metadata), "--filepath", str(schema))
-    python(*line, folder=tmp_path)
+def test_metadata_fit_the_schema(python, shared_data, release, tmp_path):
+    shutil.copy(shared_data / "meta_schema_20240725.json", tmp_path / "schema.json")
+    for package in release.values():
+        shutil.unpack_archive(package, tmp_path)
+    code = "from monai.bundle import verify_metadata\n" + "".join(
+        f"verify_metadata(meta_file='{name}/configs/metadata.json', filepath='schema.json')\n" for name in release
+    )
+    python("-c", NO_T3D + code, folder=tmp_path)
