@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 
 from bundle_runs import REPOSITORY
@@ -45,3 +46,16 @@ def packed(folder: Path, **options) -> list[Path]:
     weights = models(folder / "weights")
     bundles = find_bundles(REPOSITORY / "bundles")
     return pack_bundles(bundles, out_dir=folder / "dist", models_root=weights, **options)
+
+
+def rewritten(source, target, *, change=None, drop=(), extra=()):
+    """A zip with other content: {name: bytes} to change, names to drop, and (ZipInfo or name, bytes) to add."""
+    change = change or {}
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            below = info.filename.split("/", 1)[1]
+            if below not in drop:
+                new.writestr(info, change.get(below, old.read(info)))
+        for name, content in extra:
+            new.writestr(name, content)
+    return target

@@ -1,11 +1,10 @@
 import json
 import os
-import shutil
 import stat
 import zipfile
 
 import pytest
-from release import packed
+from release import packed, rewritten
 
 from t3d.errors import T3DError
 from t3d.pack.manifest import FORMAT_VERSION, MANIFEST
@@ -13,19 +12,6 @@ from t3d.pack.unpack import unpack_zips
 from t3d.pack.verify import verify_packages
 
 NAME = "t3d_segmentation"
-
-
-def rewritten(source, target, *, change=None, drop=(), extra=()):
-    """A zip with other content: {name: bytes} to change, names to drop, and (ZipInfo or name, bytes) to add."""
-    change = change or {}
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
-        for info in old.infolist():
-            below = info.filename.split("/", 1)[1]
-            if below not in drop:
-                new.writestr(info, change.get(below, old.read(info)))
-        for name, content in extra:
-            new.writestr(name, content)
-    return target
 
 
 def manifest_of(path):
@@ -200,38 +186,3 @@ def test_changes_in_a_folder_are_named(folder):
     os.symlink("/etc/hosts", folder / "LICENSE")
     with pytest.raises(T3DError, match="LICENSE is a symbolic link"):
         verify_packages([folder])
-
-
-def test_unpacking_overwrites_nothing(release, folder, tmp_path):
-    (folder / "LICENSE").write_text("mine")
-    with pytest.raises(T3DError, match=f"{NAME} exists already"):
-        unpack_zips([release["t3d_pretrain"], release[NAME]], tmp_path)
-    assert (folder / "LICENSE").read_text() == "mine" and not (tmp_path / "t3d_pretrain").exists()
-    with pytest.raises(T3DError, match="same bundle"):
-        unpack_zips([release["t3d_pretrain"]] * 2, tmp_path)
-
-
-def test_one_bad_zip_of_several_leaves_nothing_behind(release, bad, tmp_path):
-    wrong = bad(change={"t3d/data/prompts/chest_abdomen_ct.json": b"{}"})
-    with pytest.raises(T3DError):
-        unpack_zips([release["t3d_pretrain"], wrong], tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_a_full_disk_leaves_nothing_behind(release, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("t3d.pack.unpack._copy", full)
-    with pytest.raises(T3DError, match="could not write .*No space left on device"):
-        unpack_zips([release[NAME]], tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_an_unpacked_folder_is_what_pythons_own_unzip_makes(release, folder, tmp_path):
-    with zipfile.ZipFile(release[NAME]) as archive:
-        archive.extractall(tmp_path / "plain")
-    ours = {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    theirs = tmp_path / "plain" / NAME
-    assert ours == {p.relative_to(theirs): p.read_bytes() for p in theirs.rglob("*") if p.is_file()}
-    shutil.rmtree(theirs)
