@@ -15,6 +15,7 @@ $(error DEMO_DIR '$(DEMO_DIR)' must be one folder name without spaces)
 endif
 
 TEST_PYTHON = .venv-test/bin/python
+ZIPS_PYTHON = .venv-zips/bin/python
 DEMO_PYTHON = .venv-demo/bin/python
 D = $(DEMO_DIR)
 RUN = $(DEMO_PYTHON) -m monai.bundle run --dataset_dir "$D/data"
@@ -32,13 +33,16 @@ few_labels = --label_fraction $(DEMO_LABELS) $(if $(filter scratch,$(1)),,--enco
 # MONAI versions that a MONAI Label server is tested with; their environments are .venv-label-VERSION
 LABEL_MONAI ?= 1.6.1 1.5.2
 
-.PHONY: help test test-label lint format demo demo-phantoms demo-pretrain demo-evaluate demo-features demo-segmentation \
+.PHONY: help test test-label test-zips zoo-check lint format demo demo-phantoms demo-pretrain demo-evaluate \
+	demo-features demo-segmentation \
 	demo-classification demo-summary
 .NOTPARALLEL:
 
 help:
 	@echo "make test      run the tests"
-	@echo "make test-label  run the tests of a real MONAI Label server, with monai $(LABEL_MONAI); Python 3.10 or 3.11"
+	@echo "make test-label a real MONAI Label server, with monai $(LABEL_MONAI); Python 3.10 or 3.11"
+	@echo "make test-zips run the packed bundles in an environment made from their cards' install lines"
+	@echo "make zoo-check what the MONAI model zoo checks: files, metadata, networks, properties, workflows"
 	@echo "make lint      check style and format"
 	@echo "make format    mend style and format"
 	@echo "make demo      phantoms, pre-training, segmentation, classification and a report page, into $(DEMO_DIR)/;"
@@ -48,6 +52,10 @@ help:
 
 .venv-test/ready: pyproject.toml scripts/environment.sh
 	@scripts/environment.sh .venv-test dev
+	@touch $@
+
+.venv-zips/ready: $(wildcard bundles/*/docs/README.md) scripts/environment.sh scripts/card_requirements.py
+	@scripts/environment.sh .venv-zips cards
 	@touch $@
 
 .venv-demo/ready: pyproject.toml scripts/environment.sh
@@ -67,6 +75,22 @@ test-label: $(LABEL_MONAI:%=.venv-label-%/ready)
 		echo "==> testing a MONAI Label server with monai $$monai"; \
 		OMP_NUM_THREADS=1 .venv-label-$$monai/bin/python -m pytest -q tests/label || exit 1; \
 	done
+
+test-zips: .venv-test/ready .venv-zips/ready
+	@echo "==> running the packed bundles without an installed t3d"
+	@OMP_NUM_THREADS=1 T3D_ZIPS_PYTHON="$(CURDIR)/$(ZIPS_PYTHON)" $(TEST_PYTHON) -m pytest -q -m zips tests/test_zips_run.py
+
+# The zoo's verify_bundle.py and unit tests: rules about files, then MONAI's own checks and the train, evaluate and
+# inference workflows on tiny volumes, in one process and in two (the _dist twins)
+ZOO_TESTS = tests/test_zoo_rules.py tests/test_pack_versions.py tests/test_pack_packages.py \
+	tests/test_pretrain_bundle.py tests/test_segmentation_bundle.py tests/test_classification_bundle.py \
+	tests/test_pretrain_resume.py::test_two_processes_train_checkpoint_and_resume \
+	tests/test_segmentation_resume.py::test_two_processes_train_and_validate \
+	tests/test_classification_resume.py::test_two_processes_train_validate_and_leave_a_model
+
+zoo-check: .venv-test/ready
+	@echo "==> checking what the MONAI model zoo checks"
+	@OMP_NUM_THREADS=1 $(TEST_PYTHON) -m pytest -q $(ZOO_TESTS)
 
 lint: .venv-test/ready
 	@echo "==> checking style and format"

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Make a virtual environment with this package and a CPU torch: environment.sh FOLDER EXTRA
+# EXTRA cards: without this package, with what the install lines of the bundles' cards name
 #   PYTHON       interpreter to start from (python3)
 #   TORCH_INDEX  package index with CPU builds of torch; empty: torch comes from pip's own index
 set -eu
@@ -42,5 +43,12 @@ else
     echo "==> installing $torch from pip's own index (on Linux PyPI has the larger CUDA build, which works too)"
     $pip "$torch"
 fi
-echo "==> installing t3d[$extra] and what it needs"
-$pip --editable ".[$extra]"
+if [ "$extra" = cards ]; then
+    echo "==> installing what the bundles' cards name"
+    "$python" scripts/card_requirements.py bundles/*/docs/README.md >"$folder/requirements.txt"
+    # jsonschema is for verify_metadata only
+    $pip --requirement "$folder/requirements.txt" jsonschema
+else
+    echo "==> installing t3d[$extra] and what it needs"
+    $pip --editable ".[$extra]"
+fi

@@ -17,6 +17,7 @@ from t3d.console import plain_errors
 from t3d.data.cohorts.command import cohort
 from t3d.errors import T3DError
 from t3d.monai_label.command import label_app
+from t3d.pack.command import pack, unpack, verify
 from t3d.prepare.command import prepare
 from t3d.reports.command import reports
 
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     plain_errors()
     # fire calls a function before it complains about an unknown option, so it only gets to plan the call
     planned: list[Callable[[], None]] = []
-    offered = (phantoms, tiny_bert, summary, reports, cohort, check, prepare, label_app)
+    offered = (phantoms, tiny_bert, summary, reports, cohort, check, prepare, pack, verify, unpack, label_app)
     commands = {command.__name__: _planning(command, planned) for command in offered}
     arguments = sys.argv[1:] if arguments is None else arguments
     fire.Fire(commands, command=[_as_typed(argument) for argument in arguments], name="t3d")

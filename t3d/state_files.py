@@ -25,7 +25,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise T3DError(f"there is no weights file {path}; check the path, or train first.")
+        raise T3DError(f"there is no weights file {path}; {_where_to_get(path)}")
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
@@ -48,6 +48,13 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     if not state:
         raise T3DError(f"{path} is a torch file without a state dict; choose a checkpoint of a network.")
     return state
+
+
+def _where_to_get(path: Path) -> str:
+    bundle = path.parent.parent
+    if (bundle / "large_files.yml").is_file():
+        return f"download it: python -m monai.bundle download_large_files --bundle_path {bundle}"
+    return "check the path, or train first."
 
 
 def _nested(content: dict) -> dict | None:

@@ -78,3 +78,11 @@ def classification_encoder(tmp_path_factory) -> Path:
     prepared = {"spacing": [12.0] * 3, "orientation": "RAS", "hu_range": [-1000, 1000], "crop_size": 32}
     save_encoder(network, folder, record={"preprocessing": prepared, "network": {"window_size": 2}})
     return folder / "encoder.safetensors"
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory) -> dict[str, Path]:
+    """Zips of the three bundles with stand-ins for weights, by the bundle's name."""
+    from release import BUNDLES, packed
+
+    return dict(zip(BUNDLES, packed(tmp_path_factory.mktemp("release")), strict=True))

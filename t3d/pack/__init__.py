@@ -1,0 +1,1 @@
+"""Bundles as packages: one zip each that runs anywhere, and what checks and opens it again."""
