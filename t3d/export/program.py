@@ -1,0 +1,29 @@
+"""A part as a program of torch.export: its graph and weights in one file, without the classes that made them."""
+
+import io
+
+import torch
+from torch.export import Dim, ExportedProgram
+
+from t3d.export.parts import Part
+
+
+def export_program(part: Part) -> ExportedProgram:
+    """Export a part with its dynamic axes (``torch.export``, non-strict).
+
+    TorchScript is no way out: MONAI's SwinUNETR cannot be scripted, and its trace holds only at the traced size.
+    """
+    dims: dict[str, Dim] = {}
+    for axes in part.dynamic.values():
+        for name, most in axes.values():
+            dims.setdefault(name, Dim(name, min=1, max=most))
+    shapes = tuple({axis: dims[name] for axis, (name, _) in part.dynamic.get(key, {}).items()} for key in part.inputs)
+    with torch.no_grad():
+        return torch.export.export(part.module, tuple(part.inputs.values()), dynamic_shapes=shapes, strict=False)
+
+
+def program_bytes(program: ExportedProgram) -> bytes:
+    """The content of a ``.pt2`` file, for ``torch.export.load``."""
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    return buffer.getvalue()
