@@ -12,6 +12,7 @@ from torch.export import ExportedProgram
 
 from t3d.errors import T3DError
 from t3d.export.parts import Part
+from t3d.export.program import dynamic_shapes
 
 OPSET = 20
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -62,6 +63,7 @@ def onnx_bytes(program: ExportedProgram, part: Part) -> bytes:
             input_names=list(part.inputs),
             output_names=list(part.outputs),
             opset_version=OPSET,
+            dynamic_shapes=dynamic_shapes(part),  # for the names of the axes alone
             verbose=False,
         )
     return model.model_proto.SerializeToString()

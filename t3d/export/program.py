@@ -13,13 +13,19 @@ def export_program(part: Part) -> ExportedProgram:
 
     TorchScript is no way out: MONAI's SwinUNETR cannot be scripted, and its trace holds only at the traced size.
     """
+    with torch.no_grad():
+        return torch.export.export(
+            part.module, tuple(part.inputs.values()), dynamic_shapes=dynamic_shapes(part), strict=False
+        )
+
+
+def dynamic_shapes(part: Part) -> tuple[dict[int, Dim], ...]:
+    """The dynamic axes of each input, as torch.export takes them; axes of one name have one length."""
     dims: dict[str, Dim] = {}
     for axes in part.dynamic.values():
         for name, most in axes.values():
             dims.setdefault(name, Dim(name, min=1, max=most))
-    shapes = tuple({axis: dims[name] for axis, (name, _) in part.dynamic.get(key, {}).items()} for key in part.inputs)
-    with torch.no_grad():
-        return torch.export.export(part.module, tuple(part.inputs.values()), dynamic_shapes=shapes, strict=False)
+    return tuple({axis: dims[name] for axis, (name, _) in part.dynamic.get(key, {}).items()} for key in part.inputs)
 
 
 def program_bytes(program: ExportedProgram) -> bytes:
