@@ -1,6 +1,7 @@
 """Federated averaging by hand: MONAI's client trains the downstream bundles at two sites with different phantoms."""
 
 import json
+import logging
 import math
 import pickle
 
@@ -13,11 +14,12 @@ from monai.fl.utils.constants import ExtraItems, WeightType
 from monai.fl.utils.exchange_object import ExchangeObject
 from segmentation_runs import TINY as SEGMENTATION
 
+logger = logging.getLogger(__name__)
 ROUNDS = 3
 # training cases of a site, validation cases of the federation, settings, metric
 FEDERATIONS = {
     "t3d_segmentation": (2, 2, SEGMENTATION, "val_mean_dice"),
-    "t3d_classification": (6, 8, CLASSIFICATION, "val_mean_auroc"),
+    "t3d_classification": (8, 7, CLASSIFICATION, "val_mean_auroc"),
 }
 
 
@@ -86,7 +88,7 @@ def measured(site: MonaiAlgo, state: dict, metric: str) -> float:
     return metrics[metric]
 
 
-def test_three_rounds_of_averaging(federation, caplog):
+def test_three_rounds_of_averaging(federation):
     (first, second), metric, cases = federation
     server = weights(first.trainer.network)
     for number in range(ROUNDS):
@@ -112,4 +114,5 @@ def test_three_rounds_of_averaging(federation, caplog):
     together = measured(first, server, metric)
     # on cases that neither site trained on, and for either client
     assert together == pytest.approx(measured(second, server, metric), abs=1e-5)
+    logger.info("%s: %.3f averaged, %.3f and %.3f at the sites", metric, together, *alone)
     assert together >= min(alone), (together, alone)
