@@ -163,3 +163,9 @@ def test_the_tensorrt_overlay_resolves_and_leaves_the_network_alone_without_tens
     assert parser.get_parsed_content("network") is parser.get_parsed_content("network_def")
     arguments = parser.get_parsed_content("trt_args")
     assert arguments == {"precision": "fp16", "dynamic_batchsize": [1, 4, 4], "fallback": True}
+
+
+def test_torchscript_is_still_no_way_out():
+    """When this fails, MONAI's SwinUNETR can be scripted: docs/export.md and `monai.bundle.ckpt_export` come next."""
+    with pytest.raises(torch.jit.frontend.NotSupportedError):
+        torch.jit.script(SwinUNETR(in_channels=1, out_channels=2, feature_size=12, window_size=2))
