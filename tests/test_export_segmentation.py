@@ -147,10 +147,6 @@ def test_the_overlay_works_from_the_command_line(exported, few, tmp_path):
     result = finish(line, tmp_path / "elsewhere")
     assert result.returncode == 0, result.stderr
     assert len(list((tmp_path / "out").glob("*_pred.nii.gz"))) == 2
-    line[line.index("--onnx_file") + 1] = str(exported / "export.json")
-    result = finish([*line, "--overwrite", "True"], tmp_path / "elsewhere")
-    assert result.returncode == 1 and "Traceback" not in result.stderr
-    assert "not of export.json; choose one of these" in result.stderr
 
 
 def test_the_tensorrt_overlay_resolves_and_leaves_the_network_alone_without_tensorrt(trained_segmentation, few):

@@ -5,17 +5,20 @@ import io
 import torch
 from torch.export import Dim, ExportedProgram
 
+from t3d.export.instance_norm import with_staged_norms
 from t3d.export.parts import Part
 
 
 def export_program(part: Part) -> ExportedProgram:
     """Export a part with its dynamic axes (``torch.export``, non-strict).
 
-    TorchScript is no way out: MONAI's SwinUNETR cannot be scripted, and its trace holds only at the traced size.
+    Its instance normalisations are those of ``t3d.export.instance_norm``. TorchScript is no way out: MONAI's SwinUNETR
+    cannot be scripted, and its trace holds only at the traced size.
     """
+    module = with_staged_norms(part.module).eval()
     with torch.no_grad():
         return torch.export.export(
-            part.module, tuple(part.inputs.values()), dynamic_shapes=dynamic_shapes(part), strict=False
+            module, tuple(part.inputs.values()), dynamic_shapes=dynamic_shapes(part), strict=False
         )
 
 
