@@ -34,8 +34,7 @@ few_labels = --label_fraction $(DEMO_LABELS) $(if $(filter scratch,$(1)),,--enco
 LABEL_MONAI ?= 1.6.1 1.5.2
 
 .PHONY: help test test-label test-zips zoo-check lint format demo demo-phantoms demo-pretrain demo-evaluate \
-	demo-features demo-segmentation \
-	demo-classification demo-summary
+	demo-features demo-segmentation demo-classification demo-summary
 .NOTPARALLEL:
 
 help:

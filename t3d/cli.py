@@ -17,6 +17,7 @@ from t3d.console import plain_errors
 from t3d.data.cohorts.command import cohort
 from t3d.errors import T3DError
 from t3d.monai_label.command import label_app
+from t3d.options import flag
 from t3d.pack.command import pack, unpack, verify
 from t3d.prepare.command import prepare
 from t3d.reports.command import reports
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     plain_errors()
     # fire calls a function before it complains about an unknown option, so it only gets to plan the call
     planned: list[Callable[[], None]] = []
-    offered = (phantoms, tiny_bert, summary, reports, cohort, check, prepare, pack, verify, unpack, label_app)
+    offered = (phantoms, tiny_bert, summary, reports, cohort, check, prepare, pack, verify, unpack, label_app, export)
     commands = {command.__name__: _planning(command, planned) for command in offered}
     arguments = sys.argv[1:] if arguments is None else arguments
     fire.Fire(commands, command=[_as_typed(argument) for argument in arguments], name="t3d")
@@ -121,6 +122,37 @@ def summary(demo_dir: str) -> None:
     from t3d.demo_report.page import summary as write_summary
 
     write_summary(str(demo_dir))
+
+
+def export(
+    bundle_root: str,
+    *,
+    out_dir: str,
+    ckpt_dir: str | None = None,
+    format: str = "both",
+    image: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a bundle's trained network as ONNX and as a program of torch.export, compared with the network itself.
+
+    Args:
+        bundle_root: folder of the bundle.
+        out_dir: folder for model.onnx, model.pt2 (t3d_classification: head.onnx and head.pt2 too) and export.json.
+        ckpt_dir: folder with model.pt; the bundle's models if not given.
+        format: onnx, program or both.
+        image: a CT file whose windows are compared too, beside made-up ones.
+        overwrite: replace an earlier export in the folder.
+    """
+    from t3d.export.command import export_bundle
+
+    export_bundle(
+        str(bundle_root),
+        out_dir=str(out_dir),
+        ckpt_dir=None if ckpt_dir is None else str(ckpt_dir),
+        format=str(format),
+        image=None if image is None else str(image),
+        overwrite=flag("overwrite", overwrite),
+    )
 
 
 def _planning(command: Callable[..., None], planned: list[Callable[[], None]]) -> Callable[..., None]:

@@ -76,10 +76,9 @@ class VolumeFeatures(Inferer):
         body: list[Tensor] = []
 
         def look(windows: Tensor) -> tuple[Tensor, ...]:
-            deepest = network.encode(windows.unsqueeze(1))[:, 0]
-            mean = deepest.flatten(2).mean(dim=2)
-            pooled.append(mean)
-            embedded.append(network.image_head(mean))
+            deepest, embedding = network.embed_windows(windows)
+            pooled.append(deepest.flatten(2).mean(dim=2))
+            embedded.append(embedding)
             body.append((windows > self.body_level).flatten(1).float().mean(dim=1) >= self.body_share)
             if self.text is None:
                 return (deepest,)

@@ -134,6 +134,11 @@ class PretrainNetwork(nn.Module):
         check_crop(crops)
         return self.swinViT(crops)[-1].unflatten(0, (batch, count))
 
+    def embed_windows(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Deepest maps (N, 16 f, X/32, ..) and unit embeddings (N, D) of windows (N, C, X, Y, Z)."""
+        deepest = self.encode(image.unsqueeze(1))[:, 0]
+        return deepest, self.image_head(deepest.flatten(2).mean(dim=2))
+
     def tokens(self, views: Tensor) -> Tensor:
         """Visual tokens F of views (B, K, C, X, Y, Z) -> (B, K, N, 16 f)."""
         return _as_tokens(self.encode(views))

@@ -4,17 +4,15 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
-from monai.utils import convert_to_tensor
 from torch import Tensor, nn
 
 from t3d.errors import T3DError
 from t3d.networks.attention_pooling import AttentionPooling
 from t3d.networks.vision_encoder import swin_transformer
-from t3d.window_grid import window_sides, window_starts
+from t3d.networks.volume_windows import VolumeWindows
 
 
-class VolumeClassifier(nn.Module):
+class VolumeClassifier(VolumeWindows):
     """The encoder looks through windows; what it sees is pooled by attention, and each finding gets a logit.
 
     A window's features are the mean of its deepest tokens (16 * feature_size), layer-normalised. Windows that show
@@ -25,11 +23,7 @@ class VolumeClassifier(nn.Module):
         num_findings: F.
         feature_size, window_size, depths, num_heads, drop_path_rate, use_checkpoint: of the encoder, as for
             MONAI's SwinUNETR.
-        crop_size: window side in voxels, one number or three, divisible by 32.
-        overlap: least overlap of neighbouring windows, as a share of the window.
-        sw_batch_size: windows per pass through the encoder when a whole volume is given.
-        body_level: intensity (after scaling to [0, 1]) above which a voxel is body.
-        body_share: least share of body voxels in a window that counts; 0 counts all.
+        crop_size, overlap, sw_batch_size, body_level, body_share: as for ``VolumeWindows``.
         attention_width: hidden width of the attention.
         dropout: of the window features in training.
     """
@@ -52,14 +46,15 @@ class VolumeClassifier(nn.Module):
         attention_width: int = 128,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            crop_size=crop_size,
+            overlap=overlap,
+            sw_batch_size=sw_batch_size,
+            body_level=body_level,
+            body_share=body_share,
+        )
         if num_findings < 1:
             raise T3DError(f"num_findings {num_findings} must be 1 or more: name at least one finding")
-        self.window = window_sides(crop_size)
-        self.overlap = overlap
-        self.sw_batch_size = sw_batch_size
-        self.body_level = body_level
-        self.body_share = body_share
         self.swinViT = swin_transformer(
             feature_size=feature_size,
             window_size=window_size,
@@ -75,73 +70,15 @@ class VolumeClassifier(nn.Module):
         self.weight = nn.Parameter(torch.randn(num_findings, width) / math.sqrt(width))
         self.bias = nn.Parameter(torch.zeros(num_findings))
 
-    def forward(self, image: Tensor, *, mask: Tensor | None = None) -> Tensor:
-        """Score volumes.
-
-        Args:
-            image: (B, 1, X, Y, Z) whole volumes of any size (a shorter side is padded with air); or with ``mask``:
-                (B, W, s, s, s) windows, of which only those in the mask are encoded, or (B, W, C) window features.
-            mask: (B, W) bool, windows that count.
-
-        Returns:
-            (B, F) logits.
-        """
-        image = convert_to_tensor(image, track_meta=False)
-        if mask is None:
-            if image.ndim != 5 or image.shape[1] != 1:
-                raise T3DError(f"volumes of shape {tuple(image.shape)} cannot be scored: give (batch, 1, X, Y, Z)")
-            return torch.cat([self.classify(*self.window_features(volume[0])) for volume in image])
-        mask = convert_to_tensor(mask, track_meta=False)
-        if image.ndim == 5:
-            image = self._encode_counted(image, mask)
-        return self.classify(image, mask)
-
-    def classify(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Logits (B, F) from window features (B, W, C) and their mask (B, W)."""
-        pooled, _ = self.pooling(self.dropout(self.norm(features)), mask)
-        return (pooled * self.weight).sum(dim=-1) + self.bias
-
-    def window_features(self, volume: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (1, W, C) and mask (1, W) of all windows of one volume (X, Y, Z), in the order of ``starts``.
-
-        Windows of air are not encoded; their features are zero.
-        """
-        volume = self._padded(convert_to_tensor(volume, track_meta=False))
-        cuts = [
-            tuple(slice(a, a + n) for a, n in zip(start, self.window, strict=True)) for start in self.starts(volume)
-        ]
-        mask = torch.stack([self.is_body(volume[cut]) for cut in cuts])
-        if not mask.any():
-            mask = torch.ones_like(mask)
-        counted = [cut for cut, body in zip(cuts, mask.tolist(), strict=True) if body]
-        found = [
-            self.encode(torch.stack([volume[cut] for cut in counted[place : place + self.sw_batch_size]]))
-            for place in range(0, len(counted), self.sw_batch_size)
-        ]
-        return _spread(torch.cat(found), mask).unsqueeze(0), mask.unsqueeze(0)
-
     def encode(self, windows: Tensor) -> Tensor:
         """Mean of the deepest tokens (N, C) of windows (N, s, s, s)."""
         return self.swinViT(windows.unsqueeze(1))[-1].float().flatten(2).mean(dim=2)
 
-    def starts(self, volume: Tensor) -> list[list[int]]:
-        """First voxels of the windows that cover a volume (X, Y, Z)."""
-        return window_starts(tuple(volume.shape), self.window, overlap=self.overlap).tolist()
+    def classify(self, features: Tensor, mask: Tensor) -> Tensor:
+        """Logits (B, F) from window features (B, W, C) and their mask (B, W)."""
+        return self.classify_with_attention(features, mask)[0]
 
-    def is_body(self, window: Tensor) -> Tensor:
-        """Whether a window counts, as a bool tensor without axes."""
-        return (window > self.body_level).float().mean() >= self.body_share
-
-    def _padded(self, volume: Tensor) -> Tensor:
-        lacking = [max(0, wide - side) for side, wide in zip(volume.shape, self.window, strict=True)]
-        return F.pad(volume, [pad for lack in reversed(lacking) for pad in (0, lack)]) if any(lacking) else volume
-
-    def _encode_counted(self, windows: Tensor, mask: Tensor) -> Tensor:
-        return _spread(self.encode(windows[mask]), mask)
-
-
-def _spread(features: Tensor, mask: Tensor) -> Tensor:
-    """Rows (N, C) back to the N true places of a mask (..), zero elsewhere: (.., C)."""
-    places = features.new_zeros((*mask.shape, features.shape[-1]))
-    places[mask] = features
-    return places
+    def classify_with_attention(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, F), and the weight (B, F, W) that each window had in them."""
+        pooled, attention = self.pooling(self.dropout(self.norm(features)), mask)
+        return (pooled * self.weight).sum(dim=-1) + self.bias, attention
