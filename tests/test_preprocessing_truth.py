@@ -154,8 +154,8 @@ def test_the_same_file_becomes_the_same_voxels(bundle, cohort, tmp_path):
         parser.read_config(str(BUNDLES / name / "configs" / "inference.json"))
         parser.update(
             {
-                "bundle_root": str(tmp_path), "dataset_dir": str(cohort), "spacing": [9.0, 12.0, 10.0],
-                "orientation": "LPS", "hu_range": [-500, 700], "crop_size": 32,
+                "bundle_root": str(BUNDLES / name), "ckpt_dir": str(tmp_path), "dataset_dir": str(cohort),
+                "spacing": [9.0, 12.0, 10.0], "orientation": "LPS", "hu_range": [-500, 700], "crop_size": 32,
             }
         )  # fmt: skip
         item = json.loads((cohort / "datalist.json").read_text())["test"][0]

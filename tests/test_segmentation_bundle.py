@@ -18,11 +18,7 @@ from t3d.data.label_table import read_label_table
 # What a user of load(), MONAI Label or a federated client has: MONAI, and no t3d.
 WITHOUT_T3D = """
 import sys
-class NoT3D:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "t3d":
-            raise ModuleNotFoundError("No module named 't3d'", name="t3d")
-sys.meta_path.insert(0, NoT3D())
+sys.modules["t3d"] = None
 """
 
 
@@ -56,7 +52,7 @@ workflow = ConfigWorkflow(config_file={config_files(name)[0]!r}, workflow_type={
                           dataset_dir="nowhere", output_dir="out", bundle_root={str(BUNDLE)!r})
 workflow.initialize()
 assert workflow.check_properties() == [], workflow.check_properties()
-assert not any(name == "t3d" or name.startswith("t3d.") for name in sys.modules)
+assert sys.modules["t3d"] is None and not any(name.startswith("t3d.") for name in sys.modules)
 """,
         tmp_path,
     )
