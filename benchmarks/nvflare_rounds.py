@@ -124,6 +124,27 @@ def write_job(folder: Path, *, sites: list[Path], rounds: int, options: dict) ->
         (folder / app / "config" / f"config_fed_{kind}.json").write_text(json.dumps(config, indent=4))
 
 
+def allow_classes(workspace: Path, job: Path) -> None:
+    """The classes that the sites let a job build: those of this job and no others (NVFlare 2.9 refuses unlisted ones).
+
+    In a real federation each site's administrator writes this list into `local/resources.json`.
+    """
+    found: set[str] = set()
+
+    def walk(value) -> None:
+        if isinstance(value, dict):
+            found.update([value["path"]] if isinstance(value.get("path"), str) else [])
+        for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            walk(child)
+
+    for config in job.rglob("config_fed_*.json"):
+        walk(json.loads(config.read_text()))
+    (workspace / "local").mkdir(parents=True)
+    (workspace / "local" / "resources.json").write_text(
+        json.dumps({"format_version": 2, "class_allow_list": sorted(found)}, indent=4)
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sites", type=Path, nargs="+", required=True)
@@ -135,6 +156,7 @@ def main() -> None:
     out = arguments.out_dir.resolve()
     sites = [site.resolve() for site in arguments.sites]
     write_job(out / "job", sites=sites, rounds=arguments.rounds, options=arguments.options)
+    allow_classes(out / "workspace", out / "job")
     # the simulator starts processes of its own, which must find t3d, too
     paths = [str(BUNDLE.parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}

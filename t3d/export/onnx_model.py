@@ -71,13 +71,15 @@ def onnx_bytes(program: ExportedProgram, part: Part) -> bytes:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks that torchvision, which is not used, is not installed, and about its own code."""
-    torch_onnx = logging.getLogger("torch.onnx")
-    level = torch_onnx.level
-    torch_onnx.setLevel(logging.ERROR)
+    """Without the exporter's remarks on torchvision, which is not used, on its own code, and on each node."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        torch_onnx.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
