@@ -23,6 +23,7 @@ class LabelServer:
     ) -> None:
         self.patience = patience
         self.url = f"http://127.0.0.1:{port}"
+        self.studies = studies
         self.log_file = log
         self.line = [sys.executable, "-m", "monailabel.main", "start_server", "--app", str(app), "--studies",
                      str(studies), "--host", "127.0.0.1", "--port", str(port), "--conf", "models", models,
@@ -31,7 +32,6 @@ class LabelServer:
     def __enter__(self) -> "LabelServer":
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         environment["OMP_NUM_THREADS"] = "1"
-        environment["MONAI_LABEL_DATASTORE_AUTO_RELOAD"] = "false"
         self.stream = open(self.log_file, "wb")  # noqa: SIM115 - open as long as the process
         self.process = subprocess.Popen(
             self.line, cwd=self.log_file.parent, env=environment, stdout=self.stream, stderr=subprocess.STDOUT
@@ -80,9 +80,6 @@ class LabelServer:
 
     def remove_label(self, image: str) -> None:
         assert self._ask("DELETE", f"/datastore/label?id={image}&tag=final")[0] == 200
-
-    def datastore(self) -> dict:
-        return json.loads(self._ask("GET", "/datastore/?output=all")[1])
 
     def run_task(self, path: str, params: dict) -> dict:
         """Start a training or a batch and wait for its end; returns its status."""
