@@ -1,4 +1,4 @@
-"""Processor seconds per window and file sizes of an exported segmentation network: torch, torch.export program, onnxruntime.
+"""Processor seconds per window and sizes of an exported segmentation network: torch, torch.export, onnxruntime.
 
     OMP_NUM_THREADS=1 python benchmarks/export_speed.py --folder WORK --crop_size 96 --feature_size 48 --repeats 5
 
