@@ -68,3 +68,11 @@ def test_the_index_comes_back_as_it_was(tmp_path):
     assert all(np.array_equal(back.positions[v], found.positions[v]) for v in found.counts)
     assert all(np.array_equal(a, b) for a, b in zip(back.lesions[3], lesions[3], strict=True))
     assert back.to_bytes() == index.to_bytes()
+
+
+def test_parts_without_any_label_count_as_background():
+    """A small lesion in a large volume: most slabs that pass by hold none of it."""
+    volume = np.zeros((6, 6, 40), np.uint8)
+    volume[2, 3, 17] = 3
+    found = sample(volume)
+    assert found.counts == {0: volume.size - 1, 3: 1} and found.positions[3].tolist() == [[2, 3, 17]]

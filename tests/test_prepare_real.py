@@ -18,10 +18,27 @@ SPACING = [4.0, 4.0, 4.0]
 SPLEEN, LIVER = 1, 5
 
 
+# label files of the shared data, by the image they lie beside
+LABELS = {
+    "totalseg_torso_3mm/ct.nii.gz": "seg117.nii.gz",
+    "totalseg_body_dicom20/ct.nii.gz": "seg117.nii.gz",
+    "totalseg_thoracic_aorta_1p5mm/ct.nii.gz": "labels.nii.gz",
+    "lidc_0314_chest/ct_2p5mm.nii.gz": "nodule_2p5mm.nii.gz",
+    "lidc_0314_chest/nodule_crop_native_ct.nii.gz": "nodule_crop_native_mask.nii.gz",
+    "elastix_lung/ct.nii.gz": "lungbox_mask.nii.gz",
+}
+
+
+def label_of(image):
+    name = LABELS.get(f"{image.parent.name}/{image.name}")
+    return {"label": str(image.with_name(name))} if name else {}
+
+
 def test_every_real_ct_equals_the_plain_pipeline(shared_data, tmp_path):
     files = sorted(shared_data.glob("*/*ct*.nii.gz"))
     assert len(files) >= 5
-    items = [{"case_id": f"{file.parent.name}_{file.name}", "image": str(file)} for file in files]
+    items = [{"case_id": f"{file.parent.name}_{file.name}", "image": str(file), **label_of(file)} for file in files]
+    assert sum("label" in item for item in items) >= 5
     (tmp_path / "datalist.json").write_text(json.dumps({"training": items}))
     outcome = prepare_cohort(tmp_path / "datalist.json", tmp_path / "out", spacing=SPACING)
     assert not outcome.failed
@@ -31,6 +48,10 @@ def test_every_real_ct_equals_the_plain_pipeline(shared_data, tmp_path):
     for item in items:
         stored = open_stored(tmp_path / "out/volumes" / f"{item['case_id']}.b2nd")
         whole = plain(item)["image"]
+        if "label" in item:
+            label = open_stored(tmp_path / "out/labels" / f"{item['case_id']}.b2nd")[:]
+            assert label.shape == stored.shape and label.any()
+            assert set(np.unique(label)) <= set(np.unique(np.asarray(nib.load(item["label"]).dataobj)))
         assert stored.shape == whole.shape[1:] and np.abs(stored[:] - whole[0].numpy()).max() <= 0.51
 
 

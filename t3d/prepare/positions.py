@@ -43,7 +43,9 @@ class PositionSampler:
         places = np.flatnonzero(flat)
         order = np.argsort(flat[places], kind="stable")
         values, counts = np.unique(flat[places], return_counts=True)
-        for value, group in zip(values.tolist(), np.split(places[order], np.cumsum(counts)[:-1]), strict=True):
+        # without any labelled voxel np.split would still give one group, of none
+        groups = np.split(places[order], np.cumsum(counts)[:-1]) if len(places) else []
+        for value, group in zip(values.tolist(), groups, strict=True):
             self._merge(value, len(group), self._draw(group), part.shape, origin)
             if value in self.boxed:
                 found = np.stack(np.unravel_index(group, part.shape), axis=1)
