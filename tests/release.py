@@ -14,12 +14,12 @@ _PREPARED = {"preprocessing": {"spacing": [12.0] * 3, "orientation": "RAS"}, "fo
 RECORDS = {
     "t3d_pretrain": {
         "network": {"embedding_width": 16},
-        "text": {"text_encoder": "/somebody/at/home/tiny_bert"},
+        "text": {"text_encoder": "/janedoe/at/home/tiny_bert"},
     },
     "t3d_segmentation": {
         "network": {"feature_size": 12},
         "labels": LABELS,
-        "encoder_weights": "C:\\Users\\somebody\\encoder.safetensors",
+        "encoder_weights": "C:\\Users\\janedoe\\encoder.safetensors",
     },
     "t3d_classification": {"network": {"feature_size": 12}, "findings": ["nodule", "effusion"]},
 }

@@ -40,8 +40,8 @@ def test_what_cannot_be_served_is_refused_and_leaves_nothing(trained_segmentatio
     shutil.copytree(trained_segmentation / "models", models)
     pretrain = BUNDLE.with_name("t3d_pretrain")
     cases = [
-        ({"bundle": pretrain, "app_dir": app}, "no bundle MONAI Label can serve"),
-        ({"bundle": BUNDLE, "app_dir": tmp_path}, "is no MONAI Label app .* monailabel apps --download"),
+        ({"bundle": pretrain, "app_dir": app}, "none of the bundles MONAI Label can serve"),
+        ({"bundle": BUNDLE, "app_dir": tmp_path}, "is no MONAI Label app .*monailabel apps --download"),
         ({"bundle": BUNDLE, "app_dir": app, "models": tmp_path}, "model.pt does not exist"),
     ]
     for options, words in cases:

@@ -86,8 +86,10 @@ def test_a_prediction_returns_to_where_it_was_seen(tmp_path, value, kind):
     workflow = ConfigWorkflow(
         config_file=config_files("inference"), workflow_type="inference", logging_file=False, bundle_root=str(BUNDLE),
         spacing=[3.0, 3.0, 3.0], output_dir=str(tmp_path), labels_file=str(tmp_path / "labels.json"),
+        feature_size=12, weights=str(tmp_path / "model.pt"),
     )  # fmt: skip
     workflow.initialize()
+    torch.save(workflow.network_def.state_dict(), tmp_path / "model.pt")
     blob = np.full((40, 36, 30), -1000, np.int16)
     blob[8:20, 20:30, 5:18] = 500
     affine = np.diag([-3.0, 3.0, 4.0, 1.0])
