@@ -22,7 +22,7 @@ def test_values_are_those_of_the_channels_in_record_and_metadata():
         served = served_metadata(METADATA, given)
         assert pred(served)["channel_def"] == {"0": "background", "1": "liver", "2": "aorta"}
         assert pred(served)["num_channels"] == 3
-        assert served["label_classes"] == "single channel data, 1 liver, 2 aorta"
+        assert served["label_classes"].endswith('{"background": 0, "liver": 1, "aorta": 2}')
     assert pred(METADATA)["num_channels"] == 14  # what was given is unchanged
     assert served_record(record) == record
 

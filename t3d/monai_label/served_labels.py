@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from t3d.data.label_table import BACKGROUND, class_values
+from t3d.data.label_table import class_values
 from t3d.errors import T3DError
+from t3d.pack.described_weights import described_weights
 
 
 def served_record(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,25 +34,11 @@ def served_metadata(metadata: Mapping[str, Any], record: Mapping[str, Any]) -> d
         T3DError: two labels that differ in upper and lower case only, which MONAI Label would make one; or a record
             without labels and findings.
     """
-    if "labels" in record:
-        names = list(class_values(record["labels"], source="labels of model.json"))
-        described = {"label_classes": "single channel data, " + _listed(names)}
-    elif "findings" in record:
-        names, described = list(record["findings"]), {}
-    else:
+    if "labels" not in record and "findings" not in record:
         raise T3DError("model.json has neither labels nor findings; train the model again with this version of t3d")
-    lowered = [name.lower() for name in names]
+    served = served_record(record)
+    lowered = [name.lower() for name in served.get("labels") or served["findings"]]
     twice = sorted({name for name in lowered if lowered.count(name) > 1})
     if twice:
         raise T3DError(f"labels {', '.join(twice)} differ in upper and lower case only; MONAI Label cannot tell them")
-    data_format = metadata["network_data_format"]
-    pred = {
-        **data_format["outputs"]["pred"],
-        "num_channels": len(names),
-        "channel_def": {str(place): name for place, name in enumerate(names)},
-    }
-    return {**metadata, **described, "network_data_format": {**data_format, "outputs": {"pred": pred}}}
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"{place} {name}" for place, name in enumerate(names) if name != BACKGROUND)
+    return described_weights(metadata, served)
