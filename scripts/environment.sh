@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make a virtual environment with this package and a CPU torch: environment.sh FOLDER EXTRA
-# EXTRA cards: without this package, with what the install lines of the bundles' cards name
+# EXTRA cards: without this package, with what the install lines of the bundles' cards name; torch: with torch alone
 #   PYTHON       interpreter to start from (python3)
 #   TORCH_INDEX  package index with CPU builds of torch; empty: torch comes from pip's own index
 set -eu
@@ -48,7 +48,7 @@ if [ "$extra" = cards ]; then
     "$python" scripts/card_requirements.py bundles/*/docs/README.md >"$folder/requirements.txt"
     # jsonschema is for verify_metadata only
     $pip --requirement "$folder/requirements.txt" jsonschema
-else
+elif [ "$extra" != torch ]; then
     echo "==> installing t3d[$extra] and what it needs"
     $pip --editable ".[$extra]"
 fi

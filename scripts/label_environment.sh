@@ -11,9 +11,6 @@ cd "$(dirname "$0")/.."
 folder=$1
 monai=$2
 python=${PYTHON:-python3}
-torch=torch==2.13.0
-torch_index=${TORCH_INDEX-https://download.pytorch.org/whl/cpu}
-
 fail() {
     echo "error: $*" >&2
     exit 1
@@ -26,20 +23,8 @@ case $version in
     *) fail "$python is Python $version, MONAI Label 0.8.5 needs 3.10 or 3.11; e.g. make test-label PYTHON=python3.11" ;;
 esac
 
-index_answers() {
-    "$python" -c 'import signal, sys, urllib.request
-signal.alarm(15)
-urllib.request.urlopen(sys.argv[1].rstrip("/") + "/torch/", timeout=10)' "$torch_index" 2>/dev/null
-}
-
-echo "==> making $folder with Python $version"
-"$python" -m venv --clear "$folder"
+scripts/environment.sh "$folder" torch
 pip="$folder/bin/python -m pip install --quiet --disable-pip-version-check"
-if [ -n "$torch_index" ] && index_answers; then
-    $pip --extra-index-url "$torch_index" "$torch"
-else
-    $pip "$torch"
-fi
 echo "==> installing monai $monai and a MONAI Label server"
 $pip "monai==$monai" 'nibabel>=5.0' 'pytorch-ignite>=0.5,<0.6' 'fire>=0.5' 'numpy>=1.24' 'safetensors>=0.4' \
     'tensorboard>=2.12' 'matplotlib>=3.7' 'scipy>=1.10' 'einops>=0.6' 'psutil>=5.9' 'pytest>=7.4' \
