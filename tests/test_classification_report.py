@@ -57,6 +57,17 @@ def test_table_and_picture(seen):
     assert [label.split()[0] for label in labels] == ["a", "c"], "only findings with a curve are drawn"
 
 
+def test_no_two_curves_look_alike():
+    names = [f"finding_{number}" for number in range(24)]
+    scores, labels = np.random.default_rng(0).random((12, 24)), np.tile([[0.0], [1.0]], (6, 24))
+    known = {"value": 0.5, "interval": None}
+    figure = draw(scores, labels, {name: {"auroc": known, "specificity": known, "sensitivity": known} for name in names})
+    curves = figure.axes[0].lines[1:]
+    assert len({(line.get_color(), line.get_linestyle()) for line in curves}) == len(curves) == 24
+    dots = figure.axes[0].collections
+    assert [tuple(dot.get_facecolor()[0][:3]) for dot in dots] == [tuple(line.get_color()) for line in curves]
+
+
 def test_no_case_at_all_gives_nulls():
     nothing = Scored([], [], np.zeros((0, 3)), np.zeros((0, 3)))
     found = summarise(nothing, np.zeros((0, 3)), POINTS)

@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from t3d.demo_report.results import STARTS
-
-matplotlib.use("Agg")
 
 _PANELS = {
     "phantoms": ("the phantoms", "data/montage.png"),

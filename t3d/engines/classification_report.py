@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
+import matplotlib
 import numpy as np
+from cycler import cycler
 from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 
@@ -161,8 +163,10 @@ def table(findings: Mapping[str, Mapping[str, Any]]) -> str:
 
 def draw(scores: np.ndarray, labels: np.ndarray, findings: Mapping[str, Mapping[str, Any]]) -> Figure:
     """ROC curve of every finding with both classes, its threshold as a dot."""
-    figure = Figure(figsize=(8.5, 5.5), layout="constrained")
+    figure = Figure(figsize=(8.5, 5.2), layout="compressed")
     axes = figure.subplots()
+    # The default cycle gives the eleventh finding the colour of the first; from the twenty-first on lines are broken.
+    axes.set_prop_cycle(cycler(linestyle=["-", "--", ":"]) * cycler(color=matplotlib.colormaps["tab20"].colors))
     axes.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=0.8)
     for place, (name, found) in enumerate(findings.items()):
         false_rate, true_rate, _ = roc_curve(scores[:, place], labels[:, place])
@@ -171,8 +175,9 @@ def draw(scores: np.ndarray, labels: np.ndarray, findings: Mapping[str, Mapping[
         interval = found["auroc"]["interval"]
         span = "" if interval is None else f" ({interval[0]:.2f} to {interval[1]:.2f})"
         (line,) = axes.plot(false_rate, true_rate, label=f"{name} {found['auroc']['value']:.2f}{span}")
-        axes.plot(1 - found["specificity"]["value"], found["sensitivity"]["value"], "o", color=line.get_color())
+        threshold = 1 - found["specificity"]["value"], found["sensitivity"]["value"]
+        axes.scatter(*threshold, color=line.get_color(), zorder=line.get_zorder())
     axes.set(xlabel="1 - specificity", ylabel="sensitivity", title="AUROC with 95 % intervals by patient", aspect=1)
     if len(axes.lines) > 1:
-        axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+        figure.legend(fontsize="small", loc="outside right upper")
     return figure

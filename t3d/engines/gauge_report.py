@@ -5,13 +5,11 @@ import logging
 from pathlib import Path
 
 import ignite.distributed as idist
-import matplotlib
 from ignite.engine import Engine, Events
+from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
 from t3d.engines.verdict import verdict
-
-matplotlib.use("Agg")
 
 logger = logging.getLogger(__name__)
 
@@ -71,9 +69,9 @@ class SayVerdict:
             logger.log(level, sentence)
 
 
-def draw(gauges: dict) -> matplotlib.figure.Figure:
+def draw(gauges: dict) -> Figure:
     """Three panels: contrast against chance, restoration against its input, gains of the right report."""
-    figure = matplotlib.figure.Figure(figsize=(10, 3.4), layout="constrained")
+    figure = Figure(figsize=(10, 3.4), layout="constrained")
     contrast, restoration, gains = figure.subplots(1, 3)
     _bars(contrast, gauges, {"tic_accuracy": "real images", "tic_shortcut": "noise as images"})
     contrast.axhline(gauges["tic_chance"], color="black", linestyle="--", label="chance")
@@ -96,3 +94,4 @@ def _bars(axes, gauges: dict, names: dict[str, str]) -> None:
         axes.bar(place, value, yerr=[[max(0, value - low)], [max(0, high - value)]], capsize=5)
         axes.text(place, max(value, high, 0), f"{value:.3g}", ha="center", va="bottom")
     axes.set_xticks(range(len(names)), list(names.values()))
+    axes.margins(y=0.12)  # room for the numbers above the highest bar
