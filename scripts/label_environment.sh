@@ -23,10 +23,16 @@ case $version in
     *) fail "$python is Python $version, MONAI Label 0.8.5 needs 3.10 or 3.11; e.g. make test-label PYTHON=python3.11" ;;
 esac
 
+# monai 1.5 pins this ignite in the extra that MONAI Label asks for, so it is what people have
+case $monai in
+    1.5.*) ignite=pytorch-ignite==0.4.11 ;;
+    *) ignite='pytorch-ignite>=0.5,<0.6' ;;
+esac
+
 scripts/environment.sh "$folder" torch
 pip="$folder/bin/python -m pip install --quiet --disable-pip-version-check"
 echo "==> installing monai $monai and a MONAI Label server"
-$pip "monai==$monai" 'nibabel>=5.0' 'pytorch-ignite>=0.5,<0.6' 'fire>=0.5' 'numpy>=1.24' 'safetensors>=0.4' \
+$pip "monai==$monai" "$ignite" 'nibabel>=5.0' 'fire>=0.5' 'numpy>=1.24' 'safetensors>=0.4' \
     'tensorboard>=2.12' 'matplotlib>=3.7' 'scipy>=1.10' 'einops>=0.6' 'psutil>=5.9' 'pytest>=7.4' \
     uvicorn fastapi pydantic pydantic-settings python-dotenv python-multipart httpx schedule 'dicomweb-client[gcp]' \
     timeloop expiringdict expiring_dict cachetools watchdog 'pydicom<3' simpleitk pynetdicom pynrrd girder-client \

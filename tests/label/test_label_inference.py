@@ -1,6 +1,7 @@
 """A served bundle says of a study what its own inference.json says."""
 
 import nibabel as nib
+import nrrd
 import numpy as np
 import pytest
 import t3d_absent
@@ -38,6 +39,21 @@ def test_a_phantom_gets_the_label_map_of_the_bundle(server, app, studies, tmp_pa
     assert agreement(served, nib.load(studies / "p0.nii.gz")) < 1  # the grid is the study's
     assert agreement(served, own_label_map(app, studies / "p0.nii.gz", tmp_path / "own")) >= 0.999
     assert set(np.unique(served.dataobj)) <= set(range(9)) and len(np.unique(served.dataobj)) > 1
+
+
+def test_the_ohif_viewer_gets_the_same_voxels(server, tmp_path):
+    as_seen = {"result_extension": ".nrrd", "result_dtype": "uint8", "result_compress": False,
+               "restore_label_idx": False}  # fmt: skip
+    status, answer = server.infer("t3d_segmentation", "p0", as_seen)
+    assert status == 200, answer
+    (tmp_path / "served.nrrd").write_bytes(answer["image"])
+    voxels, header = nrrd.read(str(tmp_path / "served.nrrd"))
+    plain = served_label_map(server.infer("t3d_segmentation", "p0")[1], tmp_path)
+    assert voxels.dtype == np.uint8 and np.array_equal(voxels, np.asarray(plain.dataobj))
+    to_ras = np.diag([-1.0, -1.0, 1.0])  # NRRD holds LPS, one row for each axis
+    assert header["space"] == "left-posterior-superior"
+    assert np.allclose(to_ras @ header["space directions"].T, plain.affine[:3, :3], atol=1e-4)
+    assert np.allclose(to_ras @ header["space origin"], plain.affine[:3, 3], atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["totalseg_torso_3mm/ct.nii.gz", "totalseg_thoracic_aorta_1p5mm/ct.nii.gz"])
