@@ -60,8 +60,8 @@ def test_table_and_picture(seen):
 def test_no_two_curves_look_alike():
     names = [f"finding_{number}" for number in range(24)]
     scores, labels = np.random.default_rng(0).random((12, 24)), np.tile([[0.0], [1.0]], (6, 24))
-    known = {"value": 0.5, "interval": None}
-    figure = draw(scores, labels, {name: {"auroc": known, "specificity": known, "sensitivity": known} for name in names})
+    known = dict.fromkeys(("auroc", "specificity", "sensitivity"), {"value": 0.5, "interval": None})
+    figure = draw(scores, labels, dict.fromkeys(names, known))
     curves = figure.axes[0].lines[1:]
     assert len({(line.get_color(), line.get_linestyle()) for line in curves}) == len(curves) == 24
     dots = figure.axes[0].collections
