@@ -33,7 +33,10 @@ def test_a_training_is_tracked(name, cohort, tmp_path):
     workflow.initialize()
     workflow.run()
 
-    client = mlflow.MlflowClient(tracking_uri=workflow.parser.get_parsed_content("tracking_uri"))
+    # not left to MONAI: the default of 1.5 is a folder, which MLflow 3.13 refuses
+    uri = f"sqlite:///{tmp_path}/eval/mlruns.db"
+    assert workflow.parser.get_parsed_content("tracking_uri") == uri
+    client = mlflow.MlflowClient(tracking_uri=uri)
     runs = client.search_runs([client.get_experiment_by_name("monai_experiment").experiment_id])
     steps = sum(len(client.get_metric_history(run.info.run_id, "train_loss")) for run in runs)
     assert steps == workflow.parser.get_parsed_content("train#trainer").state.iteration > 0
