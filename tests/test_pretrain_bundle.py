@@ -4,7 +4,7 @@ import shutil
 import pytest
 import torch
 from bundle_runs import finish
-from monai.bundle import ConfigWorkflow, load, verify_metadata, verify_net_in_out
+from monai.bundle import ConfigParser, ConfigWorkflow, load, verify_metadata, verify_net_in_out
 from monai.networks.nets import SwinUNETR
 from pretrain_runs import BUNDLE, command, config_files, infer, places, run
 from safetensors.torch import load_file
@@ -92,6 +92,16 @@ def test_training_leaves_what_the_other_stages_need(trained):
     )
     assert (trained / "eval" / "restoration.png").is_file()
     assert list((trained / "eval" / "tensorboard").glob("events*"))
+
+
+@pytest.mark.parametrize(("given", "kept"), [("words", "{here}/words"), ("owner/name", "owner/name"), (None, None)])
+def test_a_local_text_encoder_is_recorded_so_that_it_is_found_from_anywhere(given, kept, tmp_path, monkeypatch):
+    (tmp_path / "words").mkdir()
+    monkeypatch.chdir(tmp_path)
+    hand_over = next(one for one in read("train")["train"]["handlers"] if "HandOver" in one["_target_"])
+    recorded = hand_over["record"]["text"]["text_encoder"]
+    parser = ConfigParser({"imports": ["$import os"], "text_encoder": given, "recorded": recorded})
+    assert parser.get_parsed_content("recorded") == (kept and kept.format(here=tmp_path))
 
 
 def test_gauges_are_written_with_all_names(trained):
