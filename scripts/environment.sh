@@ -5,6 +5,8 @@
 #   TORCH_INDEX  package index with CPU builds of torch; empty: torch comes from pip's own index
 set -eu
 cd "$(dirname "$0")/.."
+# else pip takes an egg-info of this folder for an installed t3d and complains about what that would need
+export PYTHONSAFEPATH=1
 
 folder=$1
 extra=$2

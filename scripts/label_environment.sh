@@ -7,6 +7,8 @@
 # takes versions MONAI Label's own requirements exclude, so that newer MONAI is tested, too.
 set -eu
 cd "$(dirname "$0")/.."
+# else pip takes an egg-info of this folder for an installed t3d and complains about what that would need
+export PYTHONSAFEPATH=1
 
 folder=$1
 monai=$2
