@@ -68,7 +68,7 @@ test: .venv-test/ready
 	@echo "==> running the tests, two modules at a time"
 	@OMP_NUM_THREADS=1 $(TEST_PYTHON) -m pytest -q --numprocesses 2 --dist loadfile
 
-.venv-label-%/ready: pyproject.toml scripts/label_environment.sh
+.venv-label-%/ready: pyproject.toml scripts/environment.sh scripts/label_environment.sh
 	@scripts/label_environment.sh .venv-label-$* $*
 	@touch $@
 

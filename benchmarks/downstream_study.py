@@ -123,7 +123,9 @@ def _mean(metrics: dict, name: str) -> str:
     return _with_interval(entry.get("mean", entry.get("value")), entry["interval"])
 
 
-def _with_interval(value: float, interval: list[float]) -> str:
+def _with_interval(value: float | None, interval: list[float] | None) -> str:
+    if value is None or interval is None:
+        return "not defined"
     return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
 
 
