@@ -18,8 +18,8 @@ import fire
 import numpy as np
 from bundle_command import bundle_run
 
-from t3d.intervals import bootstrap_statistic
 from t3d.metrics.classification import auroc
+from t3d.metrics.intervals import bootstrap_statistic
 
 logger = logging.getLogger("downstream_study")
 

@@ -117,7 +117,7 @@ def monai_save(folder: str) -> dict:
 def prepare(folder: str) -> dict:
     """`t3d prepare` of one case."""
     from t3d.prepare.case import prepare_case
-    from t3d.prepare.store import import_blosc2
+    from t3d.volume.store import import_blosc2
 
     import_blosc2()
     settings = {"format_version": 1, "spacing": list(SPACING), "lesion_values": [], "seed": 0}
@@ -143,7 +143,7 @@ def processes(folder: str, workers: int, cases: int, name: str = "copies") -> di
 def start_up(folder: str, cases: int) -> dict:
     """What a training does with a prepared list before its first step: read it, look at every file."""
     from t3d.data.datalist import check_headers, load_datalist
-    from t3d.prepare.listed import is_prepared
+    from t3d.volume.listed import is_prepared
 
     store = Path(folder, "many/volumes")
     store.mkdir(parents=True)

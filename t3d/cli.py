@@ -12,12 +12,12 @@ from typing import Any
 import fire
 from fire.parser import DefaultParseValue
 
+from t3d.bundle.console import plain_errors
 from t3d.check.command import check
-from t3d.console import plain_errors
-from t3d.data.cohorts.command import cohort
+from t3d.cohorts.command import cohort
 from t3d.errors import T3DError
+from t3d.flag import flag
 from t3d.monai_label.command import label_app
-from t3d.options import flag
 from t3d.pack.command import pack, unpack, verify
 from t3d.prepare.command import prepare
 from t3d.reports.command import reports
@@ -80,7 +80,7 @@ def phantoms(
         noise: standard deviation of the noise in HU; 15 to 25 per case if not given.
         montage: also write montage.png; --nomontage leaves it out.
     """
-    from t3d.data.phantoms import phantoms as write_phantoms
+    from t3d.phantoms import phantoms as write_phantoms
 
     write_phantoms(
         str(out_dir),
@@ -105,7 +105,7 @@ def tiny_bert(
         seed: key of everything random.
         pretrain_steps: steps of masked-word prediction on the reports; 0 leaves the weights random.
     """
-    from t3d.data.cohort_bert import cohort_bert
+    from t3d.demo.cohort_bert import cohort_bert
 
     numbers = {"width": width, "layers": layers, "seed": seed, "pretrain_steps": pretrain_steps}
     options = {name: _number(name, int, value) for name, value in numbers.items()}
@@ -119,7 +119,7 @@ def summary(demo_dir: str) -> None:
     Args:
         demo_dir: folder of the demonstration.
     """
-    from t3d.demo_report.page import summary as write_summary
+    from t3d.demo.page import summary as write_summary
 
     write_summary(str(demo_dir))
 

@@ -1,4 +1,6 @@
-"""The one exception a person is meant to read."""
+"""The one exception a person is meant to read: raised for one fault or many, and found again in what wraps it."""
+
+SHOWN_FAULTS = 10
 
 
 class T3DError(ValueError):
@@ -7,3 +9,56 @@ class T3DError(ValueError):
     The message names the case or file, the value that was found and the remedy, in one or two sentences.
     It never quotes report text.
     """
+
+
+NAME = f"{T3DError.__module__}.{T3DError.__qualname__}: "
+# What Python's traceback printer and torch's DataLoader put after an exception's own words.
+_AFTER_MESSAGE = (
+    "\n\nThe above exception was the direct cause",
+    "\n\nDuring handling of the above exception",
+    "\nTraceback (most recent call last)",
+)
+
+
+def raise_faults(faults: list[str], source: str) -> None:
+    """Raise one T3DError with the first ten faults and their number; do nothing without faults."""
+    if not faults:
+        return
+    if len(faults) == 1:
+        raise T3DError(f"{source}: {faults[0]}.")
+    shown = "".join(f"\n  {fault}" for fault in faults[:SHOWN_FAULTS])
+    more = len(faults) - SHOWN_FAULTS
+    raise T3DError(f"{source}: {len(faults)} faults:{shown}" + (f"\n  ... and {more} more" if more > 0 else ""))
+
+
+def plain_message(exc: BaseException | None) -> str | None:
+    """The words of the T3DError behind an exception, or None when there is none.
+
+    Looks along `__cause__` and `__context__` (MONAI's `apply_transform` and config parser wrap errors that
+    way), and into the text, because a DataLoader worker sends its exception home as formatted text.
+    """
+    seen: set[int] = set()
+    queue = [exc]
+    while queue:
+        current = queue.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        text = str(current)
+        if NAME in text:
+            return message_in(text)
+        if isinstance(current, T3DError):
+            return text
+        queue += [current.__cause__, None if current.__suppress_context__ else current.__context__]
+    return None
+
+
+def message_in(text: str) -> str:
+    """The part of a formatted traceback between the error's class name and the next exception.
+
+    Python prints causes first, so the last T3DError of the text is the outermost, as in a live chain.
+    """
+    message = text.rsplit(NAME, 1)[1]
+    for end in _AFTER_MESSAGE:
+        message = message.split(end, 1)[0]
+    return message.strip()

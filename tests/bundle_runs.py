@@ -11,7 +11,7 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow
 
-from t3d.console import plain_message
+from t3d.errors import plain_message
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

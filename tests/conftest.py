@@ -26,7 +26,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory) -> Path:
     """A cohort of 24 phantoms of 32^3 voxels: the folder with its datalist.json."""
-    from t3d.data.phantoms import phantoms
+    from t3d.phantoms import phantoms
 
     folder = tmp_path_factory.mktemp("cohort")
     phantoms(folder, cases=24, seed=3, shape=32, montage=False)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from t3d.engines.attention_maps import BLOCK, _coarse, attention_map, overlay
+from t3d.infer.attention_maps import BLOCK, _coarse, attention_map, overlay
 
 
 def test_map_by_plain_loops():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pretrain_runs import run
 
-from t3d.console import plain_message
+from t3d.errors import plain_message
 
 
 def item(lists, index=0):

@@ -9,13 +9,12 @@ import pytest
 from bad_inputs import AFFINE, ROWS, ct
 
 from t3d.check.cohort import check_cohort
-from t3d.console import plain_message
 from t3d.data.datalist import check_headers, load_datalist
-from t3d.data.dicom_series import check_item
-from t3d.data.label_checks import check_labels
-from t3d.errors import T3DError
+from t3d.errors import T3DError, plain_message
 from t3d.prepare.cohort import prepare_cohort
-from t3d.transforms.load import LoadVolumed
+from t3d.volume.dicom_series import check_item
+from t3d.volume.label_checks import check_labels
+from t3d.volume.load import LoadVolumed
 
 REPORT = "Lungs are clear and Mister Unmentionable is well, sentence number {}."
 
@@ -176,7 +175,7 @@ def test_full_disk_and_read_only_folder_lose_nothing(cohort, tmp_path, monkeypat
 
 
 def test_table_without_a_column(cohort, tmp_path):
-    from t3d.data.cohorts.command import cohort as cohort_command
+    from t3d.cohorts.command import cohort as cohort_command
 
     folder, _ = cohort
     (folder / "table.csv").write_text("file,text\nk0.nii.gz,Clear.\n")
@@ -186,7 +185,7 @@ def test_table_without_a_column(cohort, tmp_path):
 
 
 def test_folder_of_another_cohort_is_kept(cohort):
-    from t3d.data.phantoms import phantoms
+    from t3d.phantoms import phantoms
 
     folder, _ = cohort
     before = state(folder)

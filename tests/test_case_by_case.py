@@ -10,8 +10,8 @@ from monai.engines import SupervisedEvaluator
 from monai.handlers import MeanDice, from_engine
 from monai.transforms import Lambdad
 
-from t3d.engines.case_by_case import run_cases
 from t3d.errors import T3DError
+from t3d.infer.case_by_case import run_cases
 
 
 def load(value):
@@ -78,7 +78,7 @@ def cases_file(folder) -> dict:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_failures_everywhere_and_the_others_go_on(tmp_path, workers, caplog):
     record = Record(refuse=("k5",))
-    caplog.set_level(logging.DEBUG, logger="t3d.engines.case_by_case")
+    caplog.set_level(logging.DEBUG, logger="t3d.infer.case_by_case")
     with pytest.raises(T3DError) as caught:
         run_cases(
             evaluator(record), dataset(1, "damaged", 2, "odd", 13, 5, 3), output_dir=tmp_path,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from ignite.engine import Engine
 
-from t3d.engines.classification_metrics import ClassificationMetrics, mean_known
+from t3d.evaluate.classification_metrics import ClassificationMetrics, mean_known
 
 NAN = float("nan")
 

@@ -4,8 +4,8 @@ import io
 import numpy as np
 import pytest
 
-from t3d.engines.classification_metrics import Scored
-from t3d.engines.classification_report import draw, summarise, table
+from t3d.evaluate.classification_metrics import Scored
+from t3d.evaluate.classification_report import draw, summarise, table
 from t3d.metrics.classification import auroc
 
 NAN = float("nan")

@@ -7,7 +7,7 @@ import torch
 from bundle_runs import assert_same_weights, finish, same_after_a_kill, weights
 from classification_runs import command, run
 
-from t3d.console import plain_message
+from t3d.errors import plain_message
 
 NAMES = ("train", "demo")
 OPTIONS = {"max_epochs": 3, "freeze_epochs": 1, "layer_decay": 0.8, "dropout": 0.2}

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-import t3d.data.phantoms
+import t3d.phantoms
 from t3d.cli import main
 from t3d.errors import T3DError
 
@@ -17,7 +17,7 @@ def t3d_process(*arguments):
 def written(monkeypatch):
     """Calls of the phantom generator, which is replaced."""
     calls = []
-    monkeypatch.setattr(t3d.data.phantoms, "phantoms", lambda *args, **options: calls.append((args, options)))
+    monkeypatch.setattr(t3d.phantoms, "phantoms", lambda *args, **options: calls.append((args, options)))
     return calls
 
 

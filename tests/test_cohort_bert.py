@@ -3,10 +3,10 @@ import json
 import pytest
 from tiny_text import REPORTS
 
-from t3d.data.cohort_bert import cohort_bert
-from t3d.data.tiny_bert import tiny_bert
+from t3d.demo.cohort_bert import cohort_bert
+from t3d.demo.tiny_bert import tiny_bert
 from t3d.errors import T3DError
-from t3d.transforms.report_sections import clean_report
+from t3d.reports.clean import clean_report
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from cohort_trees import cases, not_found, run, volume
 
-from t3d.data.cohorts.btcv import LABELS
+from t3d.cohorts.btcv import LABELS
 from t3d.data.datalist import load_datalist
-from t3d.data.label_table import read_label_table
 from t3d.errors import T3DError
+from t3d.volume.label_table import read_label_table
 
 BUNDLE_LABELS = Path(__file__).parents[1] / "bundles" / "t3d_segmentation" / "configs" / "labels_btcv.json"
 

@@ -10,8 +10,8 @@ from monai.handlers import StatsHandler
 from monai.transforms import Compose, Lambda
 from torch.utils.data import DataLoader
 
-from t3d.console import plain_errors, plain_message
-from t3d.errors import T3DError
+from t3d.bundle.console import plain_errors
+from t3d.errors import T3DError, plain_message
 
 WORDS = "case a: voxel size 0; mend it."
 
@@ -85,7 +85,7 @@ def run(code):
 
 def test_hook_prints_one_sentence_and_status_1():
     done = run("""
-        from t3d.console import plain_errors
+        from t3d.bundle.console import plain_errors
         from t3d.errors import T3DError
         plain_errors()
         plain_errors()
@@ -99,7 +99,7 @@ def test_hook_prints_one_sentence_and_status_1():
 
 def test_hook_keeps_other_tracebacks():
     done = run("""
-        from t3d.console import plain_errors
+        from t3d.bundle.console import plain_errors
         plain_errors()
         {}["lost"]
     """)

@@ -3,7 +3,7 @@ import torch
 from monai.networks.nets import SwinUNETR
 
 from t3d.errors import T3DError
-from t3d.networks.crop_size import check_crop_size
+from t3d.networks.window_grid import check_crop_size
 
 
 @pytest.mark.parametrize("size", [32, 48, 100, [64, 64, 32]])

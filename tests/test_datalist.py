@@ -4,7 +4,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from t3d.data.datalist import check_headers, find_cases, load_datalist
+from t3d.data.datalist import check_headers, load_datalist
+from t3d.data.inference_cases import find_cases
 from t3d.errors import T3DError
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from t3d.data.datalist_checks import SHOWN_FAULTS, duplicate_cases, raise_faults, shared_patients
-from t3d.errors import T3DError
+from t3d.data.datalist_checks import duplicate_cases, shared_patients
+from t3d.errors import SHOWN_FAULTS, T3DError, raise_faults
 
 
 def item(case, patient):

@@ -9,8 +9,8 @@ from dicom_writer import ct, write_series  # noqa: E402
 from pydicom import dcmread  # noqa: E402
 from pydicom.uid import generate_uid  # noqa: E402
 
-from t3d.data.dicom_checks import check_series  # noqa: E402
 from t3d.errors import T3DError  # noqa: E402
+from t3d.volume.dicom_checks import check_series  # noqa: E402
 
 
 def refused(folder, *parts: str) -> None:

@@ -6,8 +6,9 @@ pytest.importorskip("pydicom")
 from dicom_writer import ct, write_series  # noqa: E402
 from monai.transforms import Compose, Invertd, LoadImage, LoadImaged, Orientationd, SaveImage, Spacingd  # noqa: E402
 
-from t3d.data.dicom_series import check_item, dicom_files, find_volumes, holds_dicom  # noqa: E402
+from t3d.data.inference_cases import find_volumes  # noqa: E402
 from t3d.errors import T3DError  # noqa: E402
+from t3d.volume.dicom_series import check_item, dicom_files, holds_dicom  # noqa: E402
 
 
 def write_nifti(file) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from t3d.encoder_record import (
+from t3d.errors import T3DError
+from t3d.weights.encoder_record import (
     RECORD_NAME,
     compare_preprocessing,
     make_record,
@@ -14,7 +15,6 @@ from t3d.encoder_record import (
     sha256,
     verified_record,
 )
-from t3d.errors import T3DError
 
 STATE = {"swinViT.patch_embed.proj.weight": torch.zeros(12, 1, 2, 2, 2), "swinViT.index": torch.arange(5)}
 

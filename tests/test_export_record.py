@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from t3d.encoder_record import sha256
 from t3d.errors import T3DError
 from t3d.export.record import export_settings, must_be_exported, read_export
+from t3d.weights.encoder_record import sha256
 
 NETWORK = {"feature_size": 12, "window_size": 2}
 PREPROCESSING = {"spacing": [1.0, 1.0, 2.0], "orientation": "RAS", "hu_range": [-1000, 1000], "crop_size": 64}

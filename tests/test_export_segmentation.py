@@ -14,10 +14,10 @@ from monai.networks.nets import SwinUNETR
 from segmentation_runs import BUNDLE, RUNS
 
 from t3d.cli import main
-from t3d.encoder_record import sha256
 from t3d.errors import T3DError
 from t3d.export.onnx_network import OnnxSegmenter
 from t3d.export.trained import read_trained
+from t3d.weights.encoder_record import sha256
 
 pytest.importorskip("onnxscript")
 SPACING = [12.0] * 3

@@ -5,8 +5,8 @@ import torch
 from ignite.engine import Engine, Events
 from monai.networks.nets import SwinUNETR
 
-from t3d.engines.fine_tuning import FreezeEncoder, start_encoder
 from t3d.errors import T3DError
+from t3d.train.fine_tuning import FreezeEncoder, start_encoder
 from t3d.weights import save_encoder
 
 PREPROCESSING = {"spacing": [6.0, 6.0, 6.0], "orientation": "RAS", "hu_range": [-1000, 1000]}

@@ -2,8 +2,8 @@ import pytest
 import torch
 from ignite.engine import Engine
 
-from t3d.engines.finite_images import FiniteImages
 from t3d.errors import T3DError
+from t3d.train.finite_images import FiniteImages
 
 
 def look(batch):

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from t3d.engines.gauges import another_report, effective_rank, summarise
-from t3d.engines.verdict import verdict
+from t3d.evaluate.gauges import another_report, effective_rank, summarise
+from t3d.evaluate.verdict import verdict
 
 
 def test_effective_rank_of_known_spectra():

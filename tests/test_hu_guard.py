@@ -4,9 +4,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from t3d.data.hu_guard import hu_doubt, refuse_no_hu
-from t3d.data.voxel_histogram import VoxelHistogram
 from t3d.errors import T3DError
+from t3d.volume.hu_guard import hu_doubt, refuse_no_hu
+from t3d.volume.voxel_histogram import VoxelHistogram
 
 CTS = (
     "elastix_lung/ct.nii.gz",

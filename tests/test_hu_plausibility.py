@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from ignite.engine import Engine
 
-from t3d.data.hu_plausibility import HuPlausibility, check_hu, warn_if_no_hu
 from t3d.errors import T3DError
+from t3d.volume.hu_plausibility import HuPlausibility, check_hu, warn_if_no_hu
 
 
 @pytest.fixture

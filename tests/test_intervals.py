@@ -1,6 +1,6 @@
 import numpy as np
 
-from t3d.intervals import bootstrap_mean, bootstrap_statistic
+from t3d.metrics.intervals import bootstrap_mean, bootstrap_statistic
 
 
 def test_bootstrap_resamples_patients_not_cases():

@@ -4,8 +4,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from t3d.data.label_checks import check_labels, grid_fault
 from t3d.errors import T3DError
+from t3d.volume.label_checks import check_labels, grid_fault
 
 TABLE = {"background": [0, 9], "liver": 6, "kidneys": [2, 3]}
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from t3d.data.label_table import class_values, read_label_table
 from t3d.errors import T3DError
+from t3d.volume.label_table import class_values, read_label_table
 
 
 def test_values_become_lists_and_the_background_comes_first():

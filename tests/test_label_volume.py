@@ -2,8 +2,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from t3d.data.label_volume import read_label_on_grid
 from t3d.errors import T3DError
+from t3d.volume.label_volume import read_label_on_grid
 
 SHAPE = (5, 6, 7)
 AFFINE = np.array([[-0.8, 0.0, 0.0, 90.0], [0.0, 0.8, 0.1, -70.0], [0.0, -0.1, 2.0, 10.0], [0.0, 0.0, 0.0, 1.0]])

@@ -2,8 +2,8 @@ import pytest
 import torch
 from monai.networks.nets import SwinUNETR
 
-from t3d.engines.layer_decay import parameter_groups
 from t3d.errors import T3DError
+from t3d.train.fine_tuning import parameter_groups
 
 
 def test_rates_fall_towards_the_input_and_every_parameter_is_there_once():

@@ -7,8 +7,8 @@ from monai.transforms import Compose, LoadImaged, Orientationd, Spacingd, Spatia
 pytest.importorskip("blosc2")
 from t3d.errors import T3DError  # noqa: E402
 from t3d.prepare.case import prepare_case  # noqa: E402
-from t3d.prepare.store import StoredVolume  # noqa: E402
 from t3d.transforms.lazy_label_crops import LazyLabelCropsd  # noqa: E402
+from t3d.volume.store import StoredVolume  # noqa: E402
 
 SPACING = [2.0, 2.0, 2.0]
 CLASSES = [[0, 9], [1], [2, 3]]

@@ -12,14 +12,14 @@ from prepared_cohort import prepare_small  # noqa: E402
 from t3d.data.datalist import check_headers, load_datalist  # noqa: E402
 from t3d.data.views import ViewDataset, view_loader  # noqa: E402
 from t3d.errors import T3DError  # noqa: E402
-from t3d.prepare.index import index_path  # noqa: E402
-from t3d.prepare.listed import is_prepared  # noqa: E402
-from t3d.prepare.store import StoredVolume  # noqa: E402
 from t3d.transforms.body import is_body  # noqa: E402
 from t3d.transforms.crops import PairedCropsd  # noqa: E402
 from t3d.transforms.lazy_volume import LazyVolumed  # noqa: E402
-from t3d.transforms.load import LoadVolumed  # noqa: E402
 from t3d.transforms.windows import RandWindowsd  # noqa: E402
+from t3d.volume.index import index_path  # noqa: E402
+from t3d.volume.listed import is_prepared  # noqa: E402
+from t3d.volume.load import LoadVolumed  # noqa: E402
+from t3d.volume.store import StoredVolume  # noqa: E402
 
 SPACING, HU = (6.0, 6.0, 6.0), (-1000, 1000)
 ONE_HU = 1.0 / (HU[1] - HU[0])

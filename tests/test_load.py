@@ -5,9 +5,8 @@ import torch
 from monai.data import DataLoader, Dataset
 from monai.transforms import Compose, LoadImaged
 
-from t3d.console import plain_message
-from t3d.errors import T3DError
-from t3d.transforms.load import LoadVolumed
+from t3d.errors import T3DError, plain_message
+from t3d.volume.load import LoadVolumed
 
 AFFINE = np.diag([-0.75, 0.75, 1.5, 1.0])
 

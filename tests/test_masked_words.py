@@ -1,7 +1,7 @@
 import torch
 from transformers import BertConfig, BertModel
 
-from t3d.data.masked_words import _mask, train_on_masked_words
+from t3d.demo.masked_words import _mask, train_on_masked_words
 
 
 def test_masking_follows_the_recipe():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from t3d.engines.metric_report import draw, table, without_nan, write_metrics
+from t3d.evaluate.metric_report import draw, table, without_nan, write_metrics
 from t3d.metrics.segmentation_summary import summarise
 
 NAN = math.nan

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from t3d.errors import T3DError
-from t3d.model_record import recorded_model
+from t3d.weights.model_record import recorded_model
 
 RECORD = {
     "format_version": 1,

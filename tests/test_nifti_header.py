@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from monai.transforms import LoadImage
 
-from t3d.data.nifti_header import header_doubts, header_faults
+from t3d.volume.nifti_header import header_doubts, header_faults
 
 AFFINE = np.diag([-2.0, -2, 3, 1])
 

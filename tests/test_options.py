@@ -5,8 +5,9 @@ import pytest
 from bundle_runs import finish
 from pretrain_runs import command
 
+from t3d.bundle.options import check_flags
 from t3d.errors import T3DError
-from t3d.options import check_flags, flag
+from t3d.flag import flag
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_every_configuration_that_runs_checks_all_its_flags(file):
     # two defaults are found out: a GPU, or labels that came from MONAI Label
     found_out = ("amp", "allow_absent_classes")
     flags = {key for key, value in scalars.items() if isinstance(value, bool) or key in found_out}
-    checked = next(step for step in config["run"] if step["_target_"] == "t3d.options.check_flags")
+    checked = next(step for step in config["run"] if step["_target_"] == "t3d.bundle.options.check_flags")
     assert flags == checked.keys() - {"_target_"}
     assert all(checked[name] == f"@{name}" for name in flags)
 

@@ -18,8 +18,8 @@ from t3d.networks.volume_classifier import VolumeClassifier
 from t3d.pack.packages import find_bundles, pack_bundles
 from t3d.pack.unpack import unpack_zips
 from t3d.pack.verify import verify_packages
-from t3d.state_files import read_state
 from t3d.weights import save_encoder, save_network
+from t3d.weights.state_files import read_state
 
 SIZES = {"feature_size": 12, "window_size": 2}
 PREPARED = {"spacing": [12.0] * 3, "orientation": "RAS", "hu_range": [-1000, 1000], "crop_size": 64}

@@ -33,7 +33,7 @@ def test_each_zip_is_named_as_the_zoo_names_it_and_has_all_that_runs(release):
         assert all(name.startswith(f"{bundle}/") for name in names(path))
         for name in ("LICENSE", "MANIFEST.json", "configs/train.json", "configs/logging.conf", "docs/README.md",
                      "models/model.pt", "models/README.md", "t3d/__init__.py", "t3d/cli.py",
-                     "t3d/data/prompts/chest_abdomen_ct.json"):  # fmt: skip
+                     "t3d/reports/chest_abdomen_ct.json"):  # fmt: skip
             assert name in found, name
         assert not [n for n in found if "__pycache__" in n or "checkpoint" in n or n.startswith(("tests", "eval"))]
         # patients, other weights and what nobody asked for stay at home

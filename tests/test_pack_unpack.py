@@ -25,7 +25,7 @@ def test_unpacking_overwrites_nothing(release, folder, tmp_path):
 
 
 def test_one_bad_zip_of_several_leaves_nothing_behind(release, tmp_path):
-    change = {"t3d/data/prompts/chest_abdomen_ct.json": b"{}"}
+    change = {"t3d/reports/chest_abdomen_ct.json": b"{}"}
     wrong = rewritten(release[NAME], tmp_path / "bad.zip", change=change)
     with pytest.raises(T3DError):
         unpack_zips([release["t3d_pretrain"], wrong], tmp_path / "out")

@@ -2,8 +2,8 @@ import gzip
 
 import pytest
 
-from t3d.engines.pending_cases import pending_cases
 from t3d.errors import T3DError
+from t3d.infer.pending_cases import pending_cases
 
 ITEMS = [{"case_id": name} for name in "abc"]
 

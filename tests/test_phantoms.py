@@ -6,11 +6,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from t3d.data.phantoms import phantoms
-from t3d.data.phantoms.cohort import _read_shape
-from t3d.data.phantoms.study import FINDINGS
-from t3d.data.phantoms.tissues import LABELS
 from t3d.errors import T3DError
+from t3d.phantoms import phantoms
+from t3d.phantoms.cohort import _read_shape
+from t3d.phantoms.study import FINDINGS
+from t3d.phantoms.tissues import LABELS
 
 SMALL = {"seed": 4, "shape": 32, "montage": False}
 
@@ -91,7 +91,7 @@ def test_a_full_disk_leaves_no_datalist(tmp_path, monkeypatch):
     def full(*_, **__):
         raise T3DError("could not save: No space left on device")
 
-    monkeypatch.setattr("t3d.data.phantoms.cohort.nifti_bytes", full)
+    monkeypatch.setattr("t3d.phantoms.cohort.nifti_bytes", full)
     with pytest.raises(T3DError, match="No space left"):
         phantoms(tmp_path / "cohort", cases=1, **SMALL)
     assert not (tmp_path / "cohort" / "datalist.json").exists()

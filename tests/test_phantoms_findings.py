@@ -1,9 +1,9 @@
 import numpy as np
 
-from t3d.data.phantoms.anatomy import draw_anatomy
-from t3d.data.phantoms.findings import draw_lesions
-from t3d.data.phantoms.study import FINDINGS
-from t3d.data.phantoms.torso import in_lung, lobe
+from t3d.phantoms.anatomy import draw_anatomy
+from t3d.phantoms.findings import draw_lesions
+from t3d.phantoms.study import FINDINGS
+from t3d.phantoms.torso import in_lung, lobe
 
 
 def draws(count):

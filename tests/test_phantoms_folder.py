@@ -1,7 +1,7 @@
 import pytest
 
-from t3d.data.phantoms.folder import RECORD, as_json, check_folder
 from t3d.errors import T3DError
+from t3d.phantoms.folder import RECORD, as_json, check_folder
 
 MINE, LIST = as_json({"seed": 1}), as_json({"training": []})
 

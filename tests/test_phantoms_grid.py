@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from t3d.data.phantoms.grid import Grid
-from t3d.data.phantoms.tissues import Tissue
+from t3d.phantoms.grid import Grid
+from t3d.phantoms.tissues import Tissue
 
 
 def cube(side, frame=(1.0, 1.0, 1.0)):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
-from t3d.data.phantoms.intensity import ENHANCED, PLAIN, render
-from t3d.data.phantoms.plan import plan_case
-from t3d.data.phantoms.study import FINDINGS
-from t3d.data.phantoms.tissues import LABELS, LESIONS, ORGANS, Tissue
+from t3d.phantoms.intensity import ENHANCED, PLAIN, render
+from t3d.phantoms.plan import plan_case
+from t3d.phantoms.study import FINDINGS
+from t3d.phantoms.tissues import LABELS, LESIONS, ORGANS, Tissue
 
 
 def rendered(index, *, side=64, noise=18.0, seed=0):

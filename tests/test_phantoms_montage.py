@@ -3,9 +3,9 @@ import io
 import numpy as np
 from matplotlib.image import imread
 
-from t3d.data.phantoms import phantoms
-from t3d.data.phantoms.montage import montage_png
-from t3d.data.phantoms.plan import plan_case
+from t3d.phantoms import phantoms
+from t3d.phantoms.montage import montage_png
+from t3d.phantoms.plan import plan_case
 
 
 def test_the_picture_shows_as_many_rows_as_cases_and_is_the_same_each_time(tmp_path):

@@ -4,8 +4,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from t3d.data.phantoms.nifti import nifti_bytes, oriented
-from t3d.data.phantoms.plan import ORIENTATIONS
+from t3d.phantoms.nifti import nifti_bytes, oriented
+from t3d.phantoms.plan import ORIENTATIONS
 
 
 @pytest.mark.parametrize("codes", ORIENTATIONS)

@@ -3,8 +3,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from t3d.data.phantoms.plan import ORIENTATIONS, plan_case, split_by_patient
-from t3d.data.phantoms.study import FINDINGS
+from t3d.phantoms.plan import ORIENTATIONS, plan_case, split_by_patient
+from t3d.phantoms.study import FINDINGS
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from t3d.data.phantoms.plan import plan_case
-from t3d.data.phantoms.study import FINDINGS
-from t3d.data.phantoms.torso import HALF_WIDTH
+from t3d.phantoms.plan import plan_case
+from t3d.phantoms.study import FINDINGS
+from t3d.phantoms.torso import HALF_WIDTH
 
 WORDS = {  # what IMPRESSION says of each finding
     "lung_nodule": r"nodule|mass",

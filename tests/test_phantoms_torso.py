@@ -1,7 +1,7 @@
 import numpy as np
 
-from t3d.data.phantoms.anatomy import draw_anatomy
-from t3d.data.phantoms.torso import APEX, diaphragm, in_body, in_cavity, in_lung, lobe
+from t3d.phantoms.anatomy import draw_anatomy
+from t3d.phantoms.torso import APEX, diaphragm, in_body, in_cavity, in_lung, lobe
 
 POINTS = np.random.default_rng(0).uniform((-190, -160, -170), (190, 160, 215), (20000, 3)).T
 

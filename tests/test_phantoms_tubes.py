@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from t3d.data.phantoms.grid import Grid
-from t3d.data.phantoms.tubes import filled_share, smooth_path, tube_mask
+from t3d.phantoms.grid import Grid
+from t3d.phantoms.tubes import filled_share, smooth_path, tube_mask
 
 
 @pytest.fixture

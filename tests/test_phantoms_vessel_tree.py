@@ -1,6 +1,6 @@
 import numpy as np
 
-from t3d.data.phantoms.vessel_tree import MURRAY, grow_tree
+from t3d.phantoms.vessel_tree import MURRAY, grow_tree
 
 
 def test_the_tree_reaches_every_tip_and_keeps_murrays_law():

@@ -1,6 +1,6 @@
 import numpy as np
 
-from t3d.data.phantoms.wording import capital, centimetres, length, listed
+from t3d.phantoms.wording import capital, centimetres, length, listed
 
 
 def test_lengths_are_written_in_mm_or_cm_and_mean_the_same():

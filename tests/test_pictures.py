@@ -1,8 +1,8 @@
 import numpy as np
 import torch
 
-from t3d.engines.pictures import restoration_picture
-from t3d.engines.save_features import overlay
+from t3d.infer.save_features import overlay
+from t3d.train.pictures import restoration_picture
 
 
 def test_right_is_left_and_front_is_up():

@@ -5,8 +5,8 @@ import pytest
 import torch
 from ignite.engine import Engine
 
-from t3d.engines.predictions import SavePredictions, refuse_existing
 from t3d.errors import T3DError
+from t3d.infer.predictions import SavePredictions, refuse_existing
 
 THRESHOLDS = {"a": {"threshold": 0.5}, "b": {"threshold": 0.25}}
 

@@ -17,7 +17,7 @@ from t3d.cli import main  # noqa: E402
 from t3d.data.datalist import load_datalist  # noqa: E402
 from t3d.errors import T3DError  # noqa: E402
 from t3d.prepare.cohort import prepare_cohort  # noqa: E402
-from t3d.prepare.store import open_stored  # noqa: E402
+from t3d.volume.store import open_stored  # noqa: E402
 
 SPACING = (12.0, 12.0, 12.0)
 

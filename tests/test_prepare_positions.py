@@ -1,7 +1,7 @@
 import numpy as np
 
-from t3d.prepare.index import CaseIndex, index_path, read_index
 from t3d.prepare.positions import PositionSampler, lesion_positions
+from t3d.volume.index import CaseIndex, index_path, read_index
 
 
 def label():

@@ -10,8 +10,8 @@ from monai.transforms import Compose, Orientationd, Spacingd
 pytest.importorskip("blosc2")
 from t3d.prepare.case import prepare_case  # noqa: E402
 from t3d.prepare.cohort import prepare_cohort  # noqa: E402
-from t3d.prepare.store import open_stored  # noqa: E402
-from t3d.transforms.load import LoadVolumed  # noqa: E402
+from t3d.volume.load import LoadVolumed  # noqa: E402
+from t3d.volume.store import open_stored  # noqa: E402
 
 SPACING = [4.0, 4.0, 4.0]
 # TotalSegmentator's numbers

@@ -7,9 +7,9 @@ from monai.transforms import Compose, LoadImaged, Orientationd, Spacingd
 from scipy.spatial.transform import Rotation
 
 from t3d.errors import T3DError
-from t3d.prepare.grid import prepared_grid
 from t3d.prepare.resample import resampled
 from t3d.prepare.source import open_source
+from t3d.volume.grid import prepared_grid
 
 SHAPE = (21, 18, 37)
 ROTATED = Rotation.from_euler("xyz", [8, -12, 15], degrees=True).as_matrix()

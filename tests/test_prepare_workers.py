@@ -12,7 +12,7 @@ from t3d.errors import T3DError  # noqa: E402
 from t3d.prepare import workers  # noqa: E402
 from t3d.prepare.disk import say_disk  # noqa: E402
 from t3d.prepare.progress import Progress  # noqa: E402
-from t3d.prepare.store import import_blosc2  # noqa: E402
+from t3d.volume.store import import_blosc2  # noqa: E402
 
 SPACING = (12.0, 12.0, 12.0)
 

@@ -14,8 +14,8 @@ from bundle_runs import finish, weights  # noqa: E402
 from monai.bundle import ConfigParser  # noqa: E402
 from prepared_cohort import prepare_small  # noqa: E402
 
-from t3d.console import plain_message  # noqa: E402
-from t3d.prepare.store import StoredVolume  # noqa: E402
+from t3d.errors import plain_message  # noqa: E402
+from t3d.volume.store import StoredVolume  # noqa: E402
 
 SPACING = [12.0, 12.0, 12.0]
 

@@ -10,7 +10,7 @@ from pretrain_runs import BUNDLE, command, config_files, infer, places, run
 from safetensors.torch import load_file
 
 import t3d
-from t3d.console import plain_message
+from t3d.errors import plain_message
 from t3d.weights import load_encoder
 
 NAMES = ("train", "demo", "align")

@@ -5,9 +5,8 @@ import torch
 from bundle_runs import assert_same_weights, finish, same_after_a_kill, weights
 from pretrain_runs import command, run
 
-from t3d.console import plain_message
-from t3d.engines.training_state import TrainingState
-from t3d.errors import T3DError
+from t3d.errors import T3DError, plain_message
+from t3d.train.training_state import TrainingState
 
 NAMES = ("train", "demo")
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from t3d.data.phantoms.study import FINDINGS
-from t3d.data.prompts import choose_prompts, finding_name, read_prompts
 from t3d.errors import T3DError
+from t3d.phantoms.study import FINDINGS
+from t3d.reports.prompts import choose_prompts, finding_name, read_prompts
 
 # the columns of CT-RATE's label files
 CT_RATE = (

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from t3d.engines.ranking import chance_recall, first_right, recall_and_rank
+from t3d.evaluate.ranking import chance_recall, first_right, recall_and_rank
 
 
 def by_enumeration(similarity, right, k):

@@ -5,9 +5,9 @@ from monai.data import DataLoader, Dataset
 from monai.transforms import Compose
 from tiny_text import REPORTS, cases, make_encoder
 
-from t3d.data.report_features import ReportFeatures
 from t3d.errors import T3DError
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
+from t3d.reports.features import ReportFeatures
 from t3d.transforms.report import EncodeReportd, RandSentencesd, TokenizeReportd
 
 

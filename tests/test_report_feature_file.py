@@ -2,7 +2,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from t3d.data.report_feature_file import is_whole, read_features, write_features
+from t3d.reports.feature_file import is_whole, read_features, write_features
 
 
 def test_round_trip(tmp_path):

@@ -11,9 +11,9 @@ import pytest
 import torch
 from tiny_text import REPORTS, cases, make_encoder
 
-from t3d.data.report_features import ReportFeatures, check_text_width
 from t3d.errors import T3DError
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
+from t3d.reports.features import ReportFeatures, check_text_width
 
 
 class CountingEncoder:

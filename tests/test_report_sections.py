@@ -4,7 +4,9 @@ import re
 import pytest
 
 from t3d.errors import T3DError
-from t3d.transforms.report_sections import clean_report, select_sections, split_sentences
+from t3d.reports.clean import clean_report
+from t3d.reports.sections import select_sections
+from t3d.reports.sentences import split_sentences
 
 PLAIN = """CT CHEST WITH CONTRAST
 

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from t3d.errors import T3DError
 from t3d.networks.text_encoder import load_tokenizer
-from t3d.transforms.report_tokens import ReportTokenizer, report_number
+from t3d.reports.tokens import ReportTokenizer, report_number
 
 
 @pytest.fixture(scope="module")

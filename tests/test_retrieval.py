@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from ignite.engine import Engine
 
-from t3d.engines.retrieval import Retrieval
 from t3d.errors import T3DError
+from t3d.evaluate.retrieval import Retrieval
 
 
 class Texts:

@@ -13,7 +13,7 @@ from monai.networks.nets import SwinUNETR
 from segmentation_runs import BUNDLE, NAMES, config_files, places, run, small_cohort
 
 import t3d
-from t3d.data.label_table import read_label_table
+from t3d.volume.label_table import read_label_table
 
 # What a user of load(), MONAI Label or a federated client has: MONAI, and no t3d.
 WITHOUT_T3D = """

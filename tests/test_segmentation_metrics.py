@@ -7,9 +7,9 @@ import torch
 from monai.data import Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator
 
-from t3d.engines.case_by_case import run_cases
-from t3d.engines.segmentation_metrics import SegmentationMetrics
 from t3d.errors import T3DError
+from t3d.evaluate.segmentation_metrics import SegmentationMetrics
+from t3d.infer.case_by_case import run_cases
 
 TABLE = {"background": [0, 9], "liver": 6, "kidneys": [2, 3], "tumour": 7}
 AFFINE = np.diag([-2.0, 2.0, 2.5, 1.0])

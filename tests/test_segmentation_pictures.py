@@ -4,7 +4,7 @@ from ignite.engine import Engine
 from matplotlib import colormaps
 from matplotlib.image import imread
 
-from t3d.engines.segmentation_pictures import SegmentationPictures, overlay, segmentation_row
+from t3d.train.segmentation_pictures import SegmentationPictures, overlay, segmentation_row
 
 RED = np.asarray(colormaps["tab20"].colors[0])
 

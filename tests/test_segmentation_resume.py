@@ -7,7 +7,7 @@ import torch
 from bundle_runs import assert_same_weights, finish, same_after_a_kill, weights
 from segmentation_runs import NAMES, command, run
 
-from t3d.console import plain_message
+from t3d.errors import plain_message
 
 
 @pytest.mark.parametrize("workers", [0, 2])

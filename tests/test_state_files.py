@@ -5,7 +5,7 @@ import safetensors.torch
 import torch
 
 from t3d.errors import T3DError
-from t3d.state_files import read_state
+from t3d.weights.state_files import read_state
 
 STATE = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2])}
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from tiny_text import REPORTS, make_encoder
 
-from t3d.data.report_features import ReportFeatures
-from t3d.engines.text_embeddings import TextEmbeddings
 from t3d.errors import T3DError
+from t3d.infer.text_embeddings import TextEmbeddings
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
+from t3d.reports.features import ReportFeatures
 
 NAMES = [f"case{i}" for i in range(len(REPORTS))]
 

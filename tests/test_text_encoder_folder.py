@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 from tiny_text import make_encoder
 
-from t3d import text_encoder_folder
 from t3d.errors import T3DError
-from t3d.text_encoder_folder import DEFAULT_REVISION, default_revision, find_text_encoder, folder_identity
+from t3d.networks import text_encoder_folder
+from t3d.networks.text_encoder_folder import DEFAULT_REVISION, default_revision, find_text_encoder, folder_identity
 
 
 @pytest.fixture

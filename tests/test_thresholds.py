@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from t3d.engines.classification_metrics import Scored
-from t3d.engines.thresholds import (
+from t3d.errors import T3DError
+from t3d.evaluate.classification_metrics import Scored
+from t3d.evaluate.thresholds import (
     StoreThresholds,
     calibrated,
     choose_threshold,
@@ -14,7 +15,6 @@ from t3d.engines.thresholds import (
     operating_points,
     read_thresholds,
 )
-from t3d.errors import T3DError
 from t3d.metrics.classification import auroc, calibration_error, sensitivity, specificity
 
 NAN = float("nan")

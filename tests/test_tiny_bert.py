@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_text import REPORTS
 
-from t3d.data.tiny_bert import SPECIAL_TOKENS, tiny_bert, vocabulary
+from t3d.demo.tiny_bert import SPECIAL_TOKENS, tiny_bert, vocabulary
 from t3d.errors import T3DError
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
 
@@ -91,7 +91,7 @@ def test_two_processes_may_make_the_same_folder(tmp_path, monkeypatch):
         shutil.copytree(rival, destination)  # the other process is done first
         raise OSError(39, "Directory not empty")
 
-    monkeypatch.setattr("t3d.data.tiny_bert.os.rename", rename)
+    monkeypatch.setattr("t3d.demo.tiny_bert.os.rename", rename)
     assert contents(tiny_bert(target, REPORTS, **SMALL)) == contents(rival)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "rival"]
 
@@ -100,7 +100,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("t3d.data.tiny_bert._write", full)
+    monkeypatch.setattr("t3d.demo.tiny_bert._write", full)
     with pytest.raises(T3DError, match="No space left"):
         tiny_bert(tmp_path / "a", REPORTS, **SMALL)
     assert list(tmp_path.iterdir()) == []

@@ -5,8 +5,8 @@ import torch
 from monai.engines.utils import PrepareBatchExtraInput
 from monai.handlers import from_engine
 
-from t3d.engines.trainer import ClippingTrainer
 from t3d.errors import T3DError
+from t3d.train.trainer import ClippingTrainer
 
 
 def batches(count=5):

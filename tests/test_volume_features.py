@@ -5,9 +5,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from t3d.engines.save_features import map_affine
-from t3d.engines.volume_features import VolumeFeatures
 from t3d.errors import T3DError
+from t3d.infer.save_features import map_affine
+from t3d.infer.volume_features import VolumeFeatures
 from t3d.networks.pretrain import PretrainNetwork
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from t3d.data.volume_shape import volume_shape_fault
+from t3d.volume.volume_shape import volume_shape_fault
 
 
 @pytest.mark.parametrize("shape", [(5, 6, 7), (5, 6, 7, 1), (5, 6, 7, 1, 1)])

@@ -1,6 +1,6 @@
 import numpy as np
 
-from t3d.data.voxel_histogram import VoxelHistogram
+from t3d.volume.voxel_histogram import VoxelHistogram
 
 
 def test_counts_in_parts_are_those_of_the_whole():

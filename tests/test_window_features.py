@@ -4,9 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from t3d.data.window_features import WindowFeatures, WindowFeaturesd
 from t3d.errors import T3DError
 from t3d.networks.volume_classifier import VolumeClassifier
+from t3d.transforms.window_features import WindowFeatures, WindowFeaturesd
 
 
 class Prepare:

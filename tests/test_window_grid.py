@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from t3d.errors import T3DError
-from t3d.window_grid import window_sides, window_starts
+from t3d.networks.window_grid import window_sides, window_starts
 
 
 def test_windows_of_one_axis_by_hand():

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from ignite.engine import Engine
 from sklearn.metrics import roc_auc_score
 
-from t3d.data.prompts import PromptPair
-from t3d.engines.zero_shot import ZeroShot, embed_pairs, zero_shot_scores
-from t3d.engines.zero_shot_metrics import finding_states, score_metrics
 from t3d.errors import T3DError
+from t3d.evaluate.zero_shot import ZeroShot, embed_pairs, zero_shot_scores
+from t3d.evaluate.zero_shot_metrics import finding_states, score_metrics
+from t3d.reports.prompts import PromptPair
 
 PROMPTS = {
     "findings": {

@@ -10,8 +10,7 @@ from bundle_runs import finish
 from monai.bundle import ConfigWorkflow
 from pretrain_runs import BUNDLE, command, config_files, places, run
 
-from t3d.console import plain_message
-from t3d.errors import T3DError
+from t3d.errors import T3DError, plain_message
 
 KINDS = ("zero_shot", "retrieval")
 
@@ -185,4 +184,4 @@ def test_shuffled_reports_reach_the_training_and_the_record(cohort, tmp_path):
 
 def test_the_prompts_are_installed_with_the_package():
     configuration = (BUNDLE.parents[1] / "pyproject.toml").read_text()
-    assert '"t3d.data.prompts" = ["*.json"]' in configuration
+    assert '"t3d.reports" = ["*.json"]' in configuration

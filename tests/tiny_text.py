@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from t3d.data.tiny_bert import tiny_bert
+from t3d.demo.tiny_bert import tiny_bert
 
 REPORTS = [
     "FINDINGS: The lungs are clear. There is a 1.2 cm nodule in the right lower lobe. No pleural effusion. "

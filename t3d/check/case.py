@@ -13,11 +13,11 @@ import numpy as np
 from t3d.check.label import look_at_label
 from t3d.check.slabs import is_streamed, open_streamed, slabs
 from t3d.check.slice import MiddleSlice, Picture
-from t3d.data.dicom_series import check_item
-from t3d.data.hu_guard import hu_doubt, remedy
-from t3d.data.nifti_header import header_doubts, header_faults
-from t3d.data.voxel_histogram import VoxelHistogram
 from t3d.errors import T3DError
+from t3d.volume.dicom_series import check_item
+from t3d.volume.hu_guard import hu_doubt, remedy
+from t3d.volume.nifti_header import header_doubts, header_faults
+from t3d.volume.voxel_histogram import VoxelHistogram
 
 UNREADABLE = (
     OSError,
@@ -130,7 +130,7 @@ def _opened(item: Mapping[str, Any], path: Path, facts: CaseFacts, *, whole: boo
     check_item(dict(item))  # folders of DICOM files
     if not whole:
         return None
-    from t3d.transforms.load import LoadVolumed  # MONAI takes seconds to import, and most cohorts are NIfTI
+    from t3d.volume.load import LoadVolumed  # MONAI takes seconds to import, and most cohorts are NIfTI
 
     volume = LoadVolumed("image")({"image": str(path)})["image"]
     return volume[0].numpy(), volume.shape[1:], np.asarray(volume.affine)

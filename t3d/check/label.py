@@ -6,8 +6,8 @@ import nibabel as nib
 import numpy as np
 
 from t3d.check.slabs import is_streamed, open_streamed, slabs
-from t3d.data.label_checks import grid_fault
-from t3d.data.volume_shape import volume_shape_fault
+from t3d.volume.label_checks import grid_fault
+from t3d.volume.volume_shape import volume_shape_fault
 
 MOST_VALUES = 256
 

@@ -11,7 +11,8 @@ import numpy as np
 from t3d.check.near_duplicates import HASHES, near_duplicates, signature
 from t3d.check.regions import REGIONS, foreign_reports, region_words
 from t3d.check.remark import Remark
-from t3d.transforms.report_sections import clean_report, select_sections
+from t3d.reports.clean import clean_report
+from t3d.reports.sections import select_sections
 
 # Measured with BERT's uncased vocabulary on 271 real reports: 1.11 (0.97 to 1.19) tokens per piece as counted here.
 TOKENS_PER_PIECE = 1.11

@@ -6,8 +6,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from t3d.data.image_file import open_image
-from t3d.prepare.store import ENDING
+from t3d.volume.image_file import open_image
+from t3d.volume.store import ENDING
 
 # 16 MiB of float32, some 16 slices of a common CT.
 HELD_VOXELS = 2**22

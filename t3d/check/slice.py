@@ -5,7 +5,7 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 
-from t3d.data.voxel_histogram import VoxelHistogram
+from t3d.volume.voxel_histogram import VoxelHistogram
 
 LARGEST = 160  # pixels along a side
 WINDOW_HU = (-1000.0, 600.0)

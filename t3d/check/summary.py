@@ -7,7 +7,7 @@ from typing import Any
 from t3d import __version__
 from t3d.check.cohort import Checked
 from t3d.check.remark import Remark
-from t3d.data.datalist_checks import SHOWN_FAULTS
+from t3d.errors import SHOWN_FAULTS
 
 FORMAT_VERSION = 1
 SHOWN_VALUES = 30

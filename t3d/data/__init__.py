@@ -1,1 +1,1 @@
-"""Datalists and their checks, sampling, report features and the phantom cohort."""
+"""Datalists and their checks, findings, sampling: which cases, and in what order."""

@@ -1,26 +1,20 @@
 """Reading `datalist.json` and finding every fault in it before any training starts."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from nibabel.filebasedimages import ImageFileError
 
-from t3d.data.datalist_checks import (
-    duplicate_cases,
-    file_faults,
-    raise_faults,
-    report_faults,
-    shared_patients,
-)
-from t3d.data.image_file import open_image
-from t3d.data.nifti_header import header_faults
+from t3d.data.datalist_checks import duplicate_cases, file_faults, report_faults, shared_patients
 from t3d.data.shuffled_reports import shuffle_reports
-from t3d.errors import T3DError
-from t3d.prepare.store import is_stored, open_stored
+from t3d.errors import T3DError, raise_faults
+from t3d.volume.image_file import open_image
+from t3d.volume.nifti_header import header_faults
+from t3d.volume.store import is_stored, open_stored
 
 SPLITS = ("training", "validation", "test")
-_NIFTI = (".nii.gz", ".nii")
 
 
 def load_datalist(
@@ -71,7 +65,7 @@ def load_datalist(
 def check_headers(items: Iterable[dict]) -> None:
     """Refuse images that are not one 3D volume on a usable grid; reads headers only, so truncation shows when loading.
 
-    See ``t3d.data.nifti_header.header_faults`` for what is refused.
+    See ``t3d.volume.nifti_header.header_faults`` for what is refused.
 
     Raises:
         T3DError: the first ten faulty cases and their number.
@@ -91,41 +85,24 @@ def check_headers(items: Iterable[dict]) -> None:
     raise_faults(faults, "image headers")
 
 
+def check_header(item: Mapping[str, Any]) -> None:
+    """Refuse an item whose image is not one 3D NIfTI volume; may be one of the checks of ``run_cases``.
+
+    Folders of DICOM files pass: ``t3d.volume.dicom_series.check_item`` looks at those.
+
+    Raises:
+        T3DError: see ``check_headers``.
+    """
+    if not Path(item["image"]).is_dir():
+        check_headers([item])
+
+
 def _stored_faults(item: dict) -> list[str]:
     try:
         open_stored(item["image"])
     except T3DError as error:
         return [f"case {item['case_id']}: {str(error).rstrip('.')}"]
     return []
-
-
-def find_cases(dataset_dir: str | Path, *, datalist_file: str | Path | None = None, split: str = "test") -> list[dict]:
-    """Cases for inference: one list of a datalist, or every NIfTI file of a folder.
-
-    The datalist is `datalist_file`, else `dataset_dir/datalist.json` where it exists. Without one, the cases
-    are all `*.nii` and `*.nii.gz` files directly in `dataset_dir`, or in its `images` folder where
-    there are none; `case_id` is the file name without the ending. Nothing is guessed from the names: a
-    label map in that folder is a case too.
-
-    Raises:
-        T3DError: no cases, two files of one name, empty files, or any fault of the datalist.
-    """
-    folder = Path(dataset_dir).expanduser().absolute()
-    listed = Path(datalist_file) if datalist_file else folder / "datalist.json"
-    if datalist_file or listed.is_file():
-        return load_datalist(listed, split, need_report=False)
-    files = _nifti_files(folder) or _nifti_files(folder / "images")
-    if not files:
-        raise T3DError(
-            f"{folder} holds neither datalist.json nor .nii or .nii.gz files (nor does its images folder); "
-            "set dataset_dir to the folder with the volumes."
-        )
-    items = [{"case_id": _stem(f), "patient_id": _stem(f), "image": str(f)} for f in files]
-    faults = duplicate_cases({folder.name: items})
-    for item in items:
-        faults += file_faults(item)
-    raise_faults(faults, folder.name)
-    return items
 
 
 def read_datalist(file: Path) -> dict:
@@ -180,16 +157,3 @@ def resolve_items(items: Sequence, split: str, folder: Path, faults: list[str]) 
                 new[key] = str(folder / Path(item[key]).expanduser())
         resolved.append(new)
     return resolved
-
-
-def _nifti_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    # Names starting with a dot are the twins that macOS leaves on foreign disks.
-    return sorted(
-        f for f in folder.iterdir() if f.is_file() and f.name.endswith(_NIFTI) and not f.name.startswith(".")
-    )
-
-
-def _stem(file: Path) -> str:
-    return file.name.removesuffix(".gz").removesuffix(".nii")

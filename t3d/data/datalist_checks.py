@@ -3,10 +3,6 @@
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from t3d.errors import T3DError
-
-SHOWN_FAULTS = 10
-
 
 def duplicate_cases(splits: dict[str, list[dict]]) -> list[str]:
     """Cases named more than once, also in different lists."""
@@ -56,14 +52,3 @@ def report_faults(item: dict) -> list[str]:
     if report is not None and not isinstance(report, str):
         found = f"has a {type(report).__name__} as report, not text"
     return [f"case {item['case_id']}: {found}; add the text, remove the case or train with use_text false"]
-
-
-def raise_faults(faults: list[str], source: str) -> None:
-    """Raise one T3DError with the first ten faults and their number; do nothing without faults."""
-    if not faults:
-        return
-    if len(faults) == 1:
-        raise T3DError(f"{source}: {faults[0]}.")
-    shown = "".join(f"\n  {fault}" for fault in faults[:SHOWN_FAULTS])
-    more = len(faults) - SHOWN_FAULTS
-    raise T3DError(f"{source}: {len(faults)} faults:{shown}" + (f"\n  ... and {more} more" if more > 0 else ""))

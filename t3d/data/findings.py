@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from t3d.data.datalist import load_datalist
-from t3d.data.datalist_checks import raise_faults
-from t3d.errors import T3DError
+from t3d.errors import T3DError, raise_faults
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from t3d.errors import T3DError
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.volume_classifier import VolumeClassifier
-from t3d.window_grid import window_sides
+from t3d.networks.window_grid import window_sides
 
 MAIN = "model"
 HEAD = "head"

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from t3d.encoder_record import same_value, sha256
 from t3d.errors import T3DError
+from t3d.weights.encoder_record import same_value, sha256
 
 RECORD_NAME = "export.json"
 FORMAT_VERSION = 1

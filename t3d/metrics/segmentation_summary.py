@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from t3d.intervals import bootstrap_mean, bootstrap_statistic
+from t3d.metrics.intervals import bootstrap_mean, bootstrap_statistic
 from t3d.metrics.overlap import MEASURES
 
 

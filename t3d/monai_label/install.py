@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import t3d
-from t3d.encoder_record import sha256
 from t3d.errors import T3DError
-from t3d.model_record import RECORD_NAME, recorded_model
 from t3d.monai_label.served_labels import served_metadata, served_record
+from t3d.weights.encoder_record import sha256
+from t3d.weights.model_record import RECORD_NAME, recorded_model
 
 SERVED = ("t3d_segmentation", "t3d_classification")
 _NEVER = shutil.ignore_patterns("__pycache__", "*.pyc")

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from t3d.atomic import write_atomically
-from t3d.model_record import RECORD_NAME
+from t3d.weights.model_record import RECORD_NAME
 
 logger = logging.getLogger(__name__)
 

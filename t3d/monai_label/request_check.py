@@ -13,12 +13,12 @@ from monai.transforms import Transform
 from nibabel.filebasedimages import ImageFileError
 from torch import nn
 
-from t3d.data.dicom_series import check_item
-from t3d.data.hu_plausibility import check_hu
-from t3d.data.image_file import open_image
-from t3d.data.image_header import check_header
-from t3d.encoder_architecture import mismatch
+from t3d.data.datalist import check_header
 from t3d.errors import T3DError
+from t3d.volume.dicom_series import check_item
+from t3d.volume.hu_plausibility import check_hu
+from t3d.volume.image_file import open_image
+from t3d.weights.architecture import mismatch
 
 logger = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from t3d.data.label_table import class_values
 from t3d.errors import T3DError
 from t3d.pack.described_weights import described_weights
+from t3d.volume.label_table import class_values
 
 
 def served_record(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A Hugging Face text encoder, frozen or with its last layers trained."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -9,10 +10,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
 
 from t3d.errors import T3DError
-from t3d.quiet_transformers import quiet_transformers
-from t3d.text_encoder_folder import DEFAULT_TEXT_ENCODER, find_text_encoder, folder_identity
+from t3d.networks.text_encoder_folder import DEFAULT_TEXT_ENCODER, find_text_encoder, folder_identity
 
 # Missing and unreadable files, unknown architectures, damaged weights; older transformers pass the last two
 # through.
@@ -116,6 +117,20 @@ def load_tokenizer(name: str = DEFAULT_TEXT_ENCODER, *, revision: str | None = N
     # RadBERT's tokenizer does not know how much its encoder reads; the encoder's config does.
     tokenizer.model_max_length = min(tokenizer.model_max_length, _max_tokens(_load(AutoConfig, name, folder)))
     return tokenizer
+
+
+@contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """No progress bars and no notes on unused weights inside; the settings are put back afterwards."""
+    level, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bar:
+            transformers_logging.enable_progress_bar()
 
 
 def _load(auto: Any, name: str, folder: Path, **options: Any) -> Any:

@@ -16,7 +16,7 @@ class VolumeClassifier(VolumeWindows):
     """The encoder looks through windows; what it sees is pooled by attention, and each finding gets a logit.
 
     A window's features are the mean of its deepest tokens (16 * feature_size), layer-normalised. Windows that show
-    almost only air (below ``body_share`` of voxels above ``body_level``, as in ``t3d.engines.volume_features``) do
+    almost only air (below ``body_share`` of voxels above ``body_level``, as in ``t3d.infer.volume_features``) do
     not count, unless every window of the volume is air.
 
     Args:

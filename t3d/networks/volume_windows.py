@@ -8,7 +8,7 @@ from monai.utils import convert_to_tensor
 from torch import Tensor, nn
 
 from t3d.errors import T3DError
-from t3d.window_grid import window_sides, window_starts
+from t3d.networks.window_grid import window_sides, window_starts
 
 
 class VolumeWindows(nn.Module):

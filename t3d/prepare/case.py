@@ -13,20 +13,20 @@ import numpy as np
 
 import t3d
 from t3d.atomic import write_atomically
-from t3d.data.dicom_series import check_item
-from t3d.data.hu_guard import refuse_no_hu
-from t3d.data.label_checks import grid_fault
-from t3d.data.voxel_histogram import VoxelHistogram
 from t3d.errors import T3DError
-from t3d.prepare.grid import PreparedGrid, prepared_grid
-from t3d.prepare.index import INDEX_ENDING, CaseIndex
 from t3d.prepare.label_type import label_blocks, label_type
 from t3d.prepare.positions import PositionSampler, lesion_positions
 from t3d.prepare.record import file_hash, fingerprint
 from t3d.prepare.resample import resampled
 from t3d.prepare.slabs import Slabs
 from t3d.prepare.source import VolumeSource, open_source
-from t3d.prepare.store import ENDING, new_array, open_stored
+from t3d.volume.dicom_series import check_item
+from t3d.volume.grid import PreparedGrid, prepared_grid
+from t3d.volume.hu_guard import refuse_no_hu
+from t3d.volume.index import INDEX_ENDING, CaseIndex
+from t3d.volume.label_checks import grid_fault
+from t3d.volume.store import ENDING, new_array, open_stored
+from t3d.volume.voxel_histogram import VoxelHistogram
 
 _INT16 = np.iinfo(np.int16)
 _PACKAGES = ("monai", "numpy", "scipy", "nibabel", "blosc2")

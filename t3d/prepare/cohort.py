@@ -10,15 +10,15 @@ from typing import Any
 
 from t3d.atomic import write_atomically
 from t3d.data.datalist import SPLITS, read_datalist, resolve_items
-from t3d.data.datalist_checks import duplicate_cases, raise_faults
-from t3d.errors import T3DError
+from t3d.data.datalist_checks import duplicate_cases
+from t3d.errors import T3DError, raise_faults
 from t3d.prepare.case import case_files
 from t3d.prepare.disk import say_disk
 from t3d.prepare.folder import claim_folder
 from t3d.prepare.progress import Progress
 from t3d.prepare.record import is_current, read_record
-from t3d.prepare.store import FORMAT_VERSION
 from t3d.prepare.workers import run_cases
+from t3d.volume.store import FORMAT_VERSION
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from t3d.errors import T3DError
-from t3d.options import flag
+from t3d.flag import flag
 
 
 def prepare(

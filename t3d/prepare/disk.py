@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from t3d.errors import T3DError
-from t3d.prepare.grid import prepared_grid
 from t3d.prepare.source import open_source
+from t3d.volume.grid import prepared_grid
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from t3d.data.label_table import LARGEST_VALUE
 from t3d.errors import T3DError
 from t3d.prepare.source import VolumeSource
+from t3d.volume.label_table import LARGEST_VALUE
 
 
 def label_type(source: VolumeSource) -> type:

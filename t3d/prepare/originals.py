@@ -9,8 +9,8 @@ from typing import Any
 from t3d.errors import T3DError
 from t3d.prepare.case import case_files
 from t3d.prepare.folder import SETTINGS_FILE
-from t3d.prepare.listed import is_prepared
 from t3d.prepare.record import is_unchanged, read_record
+from t3d.volume.listed import is_prepared
 
 
 def original_files(items: Sequence[Mapping[str, Any]], datalist_file: str | Path) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import numpy as np
 from scipy import ndimage
 
-from t3d.prepare.store import StoredVolume
+from t3d.volume.store import StoredVolume
 
 # Positions kept per label value: many more than crops are ever drawn from one case in an epoch.
 MOST_POSITIONS = 4096

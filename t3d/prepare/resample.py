@@ -6,7 +6,7 @@ import numpy as np
 from nibabel.orientations import apply_orientation
 from scipy.ndimage import affine_transform
 
-from t3d.prepare.grid import PreparedGrid
+from t3d.volume.grid import PreparedGrid
 
 _SHEARED_SLICES = 16
 Blocks = Iterable[tuple[int, np.ndarray]]

@@ -8,10 +8,10 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from t3d.data.nifti_header import header_faults
-from t3d.data.volume_shape import volume_shape_fault
 from t3d.errors import T3DError
-from t3d.transforms.load import UNREADABLE, LoadVolumed, first_line
+from t3d.volume.load import UNREADABLE, LoadVolumed, first_line
+from t3d.volume.nifti_header import header_faults
+from t3d.volume.volume_shape import volume_shape_fault
 
 # Source voxels held at a time: 16 MiB of float32, some 16 slices of a common CT.
 _HELD_VOXELS = 2**22

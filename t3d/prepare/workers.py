@@ -6,8 +6,7 @@ import multiprocessing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from t3d.console import plain_message
-from t3d.errors import T3DError
+from t3d.errors import T3DError, plain_message
 from t3d.prepare.case import prepare_case
 
 Result = tuple[str, dict[str, Any] | None, str | None]

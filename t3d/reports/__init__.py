@@ -1,1 +1,1 @@
-"""Free-text radiology reports: clean them, find their sections and sentences, and count what is left out."""
+"""Free-text radiology reports: clean them, find their sections and sentences, turn them into tokens and features."""

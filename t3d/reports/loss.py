@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from t3d.data.datalist_checks import SHOWN_FAULTS
+from t3d.errors import SHOWN_FAULTS
 from t3d.reports.clean import clean_report
 from t3d.reports.comparisons import compares, drop_comparisons
 from t3d.reports.sections import SECTION_NAMES, SECTIONS, parse_sections, select_sections

@@ -11,9 +11,9 @@ from monai.transforms.utils import correct_crop_centers
 from monai.utils import ensure_tuple_rep
 
 from t3d.errors import T3DError
-from t3d.prepare.index import CaseIndex, read_index
-from t3d.prepare.listed import check_grid
-from t3d.prepare.store import StoredVolume, is_stored, open_stored
+from t3d.volume.index import CaseIndex, read_index
+from t3d.volume.listed import check_grid
+from t3d.volume.store import StoredVolume, is_stored, open_stored
 
 
 class LazyLabelCropsd(Randomizable, MapTransform, MultiSampleTrait):

@@ -9,9 +9,9 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
 from t3d.errors import T3DError
-from t3d.prepare.index import read_highest
-from t3d.prepare.listed import check_grid
-from t3d.prepare.store import StoredVolume, is_stored, open_stored
+from t3d.volume.index import read_highest
+from t3d.volume.listed import check_grid
+from t3d.volume.store import StoredVolume, is_stored, open_stored
 
 
 class LazyVolume:

@@ -11,8 +11,8 @@ from monai.transforms import MapTransform, RandomizableTransform
 from torch import Tensor
 
 from t3d.errors import T3DError
-from t3d.transforms.report_sections import SECTIONS
-from t3d.transforms.report_tokens import ReportTokenizer, report_number
+from t3d.reports.sections import SECTIONS
+from t3d.reports.tokens import ReportTokenizer, report_number
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class EncodeReportd(MapTransform):
 
     Args:
         keys: key of the text.
-        features: ``t3d.data.report_features.ReportFeatures``, or what has its ``get`` and ``report_id``.
+        features: ``t3d.reports.features.ReportFeatures``, or what has its ``get`` and ``report_id``.
         allow_missing_keys: leave an item without the key alone; otherwise it is an error.
 
     Raises:

@@ -14,7 +14,7 @@ class FindingScoresd(MapTransform):
 
     Args:
         keys: logits (F,).
-        thresholds: finding -> ``{"scale", "offset", ..}`` in the order of the logits, see ``t3d.engines.thresholds``.
+        thresholds: finding -> ``{"scale", "offset", ..}`` in the order of the logits, see ``t3d.evaluate.thresholds``.
     """
 
     def __init__(self, keys: KeysCollection = "pred", *, thresholds: Mapping[str, Mapping[str, Any]]) -> None:

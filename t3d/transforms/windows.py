@@ -11,7 +11,7 @@ from monai.transforms import MapTransform, Randomizable
 from monai.utils import convert_to_tensor
 
 from t3d.errors import T3DError
-from t3d.window_grid import window_sides, window_starts
+from t3d.networks.window_grid import window_sides, window_starts
 
 MASK_KEY = "window_mask"
 

@@ -14,7 +14,7 @@ import pytest
 from bundle_runs import REPOSITORY, environment
 from label_server import LabelServer
 
-from t3d.data.label_table import read_label_table
+from t3d.volume.label_table import read_label_table
 
 # Settings of the app's own train.json, as its owner would change them
 QUICK = {

@@ -1,5 +1,0 @@
-"""A synthetic torso CT cohort with labels, findings and reports; `phantoms` writes one."""
-
-from t3d.data.phantoms.cohort import phantoms
-
-__all__ = ["phantoms"]

@@ -1,0 +1,1 @@
+"""What only the demonstration needs: a tiny text encoder, and the page that it ends with."""

@@ -1,0 +1,45 @@
+"""A sentence from a file, ready to be looked for in volumes."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from t3d.errors import T3DError
+from t3d.networks.text_encoder import TextEncoder, load_tokenizer
+from t3d.reports.tokens import ReportTokenizer
+
+
+def read_sentence(
+    sentence_file: str,
+    *,
+    network: nn.Module,
+    text_encoder: str,
+    revision: str | None,
+    max_tokens: int,
+    device: torch.device,
+) -> dict[str, Tensor]:
+    """Encode the text of a file with the encoder that the network was trained with.
+
+    The text comes from a file because a configuration would change it (``#``, ``$`` and ``%`` have meanings there).
+
+    Returns:
+        ``report`` (1, L, D) features and ``report_mask`` (1, L), on the device.
+
+    Raises:
+        T3DError: the file is missing or empty, or the network reads no text.
+    """
+    path = Path(sentence_file)
+    if not path.is_file() or not (sentence := path.read_text(encoding="utf-8").strip()):
+        raise T3DError(f"sentence_file {sentence_file} is missing or empty: write one sentence into it")
+    if not network.use_text:
+        raise T3DError("sentence_file is given but the network was trained with use_text false: it reads no text")
+    encoder = network.text_encoder or TextEncoder(text_encoder, revision=revision)
+    reports = ReportTokenizer(load_tokenizer(text_encoder, revision=revision), max_tokens=max_tokens)
+    ids = reports(sentence, path.name).ids.unsqueeze(0)
+    with torch.no_grad():
+        features = encoder.to(ids.device)(ids)
+    return {
+        "report": features.to(device),
+        "report_mask": torch.ones(ids.shape, dtype=torch.bool, device=device),
+    }

@@ -1,0 +1,104 @@
+"""Texts in the space of the volume embeddings."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from t3d.errors import T3DError
+from t3d.networks.text_encoder import TextEncoder, load_tokenizer
+from t3d.reports.features import ReportFeatures, check_text_width
+from t3d.reports.sections import SECTIONS
+from t3d.reports.tokens import ReportTokenizer
+
+
+class TextEmbeddings:
+    """Embeds texts with the text encoder and the report head that a network was trained with.
+
+    Args:
+        network: ``PretrainNetwork`` with a report head (trained with ``align.json``).
+        text_encoder, revision, max_tokens, sections, drop_comparisons: as in the training.
+        cache_dir: folder of report features (``ReportFeatures``) that are used and added to; None keeps nothing on
+            disk. Not used where the text encoder learnt, and so is part of the network.
+
+    Attributes:
+        reports: the ``ReportTokenizer``.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        text_encoder: str,
+        revision: str | None = None,
+        max_tokens: int = 512,
+        sections: Sequence[str] = SECTIONS,
+        drop_comparisons: bool = False,
+        cache_dir: str | None = None,
+    ) -> None:
+        self.network = network
+        self.name = text_encoder
+        self.revision = revision
+        self.cache_dir = cache_dir
+        self.options = {"max_tokens": max_tokens, "sections": sections, "drop_comparisons": drop_comparisons}
+        self._reports: ReportTokenizer | None = None
+
+    @property
+    def reports(self) -> ReportTokenizer:
+        """The tokenizer that cleans and cuts texts as the training did."""
+        if self._reports is None:
+            self._reports = ReportTokenizer(load_tokenizer(self.name, revision=self.revision), **self.options)
+        return self._reports
+
+    @torch.no_grad()
+    def __call__(self, texts: Sequence[str], names: Sequence[str], *, batch_size: int = 32) -> Tensor:
+        """Embed texts: N texts -> (N, D) unit vectors, float32 on the CPU.
+
+        Args:
+            texts: reports or sentences.
+            names: what an error calls each of them (a case id).
+            batch_size: texts per pass.
+
+        Raises:
+            T3DError: the network has no report head, a text is empty, or the text encoder is another one.
+        """
+        if getattr(self.network, "report_head", None) is None:
+            raise T3DError(
+                "this network has no report head, so texts and volumes share no space; train it with the overlay "
+                "align.json (--alignment_weight above 0), or choose the ckpt_dir of such a training"
+            )
+        device = next(self.network.report_head.parameters()).device
+        read = self._reader(texts, names, device)
+        rows = []
+        for start in range(0, len(texts), batch_size):
+            features, mask = read(slice(start, start + batch_size))
+            rows.append(self.network.embed_report(features.to(device), mask.to(device)).float().cpu())
+        return torch.cat(rows)
+
+    def _reader(self, texts, names, device):
+        own = self.network.text_encoder
+        encoder = own if own is not None else TextEncoder(self.name, revision=self.revision).to(device)
+        head_width = self.network.report_head.layers[0].in_features
+        check_text_width(encoder, head_width)
+        if own is None and self.cache_dir is not None:
+            cache = ReportFeatures(
+                encoder=encoder, tokenizer=self.reports.tokenizer, cache_dir=self.cache_dir, **self.options
+            )
+            items = [{"report": text, "case_id": name} for text, name in zip(texts, names, strict=True)]
+            cache.precompute(items)
+
+            def read_cached(part: slice) -> tuple[Tensor, Tensor]:
+                found = [cache.get(text, name) for text, name in zip(texts[part], names[part], strict=True)]
+                return torch.stack([features for features, _, _ in found]), torch.stack([mask for _, mask, _ in found])
+
+            return read_cached
+
+        def read_live(part: slice) -> tuple[Tensor, Tensor]:
+            tokens = [self.reports(text, name).ids for text, name in zip(texts[part], names[part], strict=True)]
+            ids = pad_sequence(tokens, batch_first=True, padding_value=self.reports.pad_id).to(device)
+            lengths = torch.tensor([len(one) for one in tokens], device=device)
+            mask = torch.arange(ids.shape[1], device=device) < lengths[:, None]
+            return encoder(ids), mask
+
+        return read_live

@@ -1,0 +1,61 @@
+"""Which windows an encoder takes, and where they lie that cover a volume: one rule for training and inference."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from monai.utils import ensure_tuple_rep
+
+from t3d.errors import T3DError
+from t3d.networks.vision_encoder import STRIDE
+
+LEAST = 2 * STRIDE  # below, the deepest map is one voxel, which instance normalisation refuses
+
+
+def check_crop_size(crop_size: int | Sequence[int]) -> None:
+    """Refuse crops that SwinUNETR's decoder cannot take, before data are read.
+
+    Args:
+        crop_size: one side or three, in voxels.
+
+    Raises:
+        T3DError: a side that is no multiple of 32 or below 64.
+    """
+    sides = ensure_tuple_rep(crop_size, 3)
+    if any(side % STRIDE or side < LEAST for side in sides):
+        raise T3DError(
+            f"crop_size {crop_size}: SwinUNETR takes crops with sides that are multiples of {STRIDE} and at least "
+            f"{LEAST}; use 64, 96, 128 .."
+        )
+
+
+def window_sides(crop_size: int | list[int] | tuple[int, ...]) -> tuple[int, int, int]:
+    """Window sides in voxels from one number or three.
+
+    Raises:
+        T3DError: a side that the encoder cannot halve five times.
+    """
+    sides = (crop_size,) * 3 if isinstance(crop_size, int) else tuple(crop_size)
+    if len(sides) != 3 or any(side != int(side) or side < STRIDE or side % STRIDE for side in sides):
+        raise T3DError(f"crop_size {crop_size} is not divisible by {STRIDE} on every side: use 32, 64, 96, 128 ..")
+    return tuple(int(side) for side in sides)
+
+
+def window_starts(size: tuple[int, ...], window: tuple[int, int, int], *, overlap: float) -> np.ndarray:
+    """First voxels of the windows that cover a volume, evenly spaced from edge to edge (ours).
+
+    Args:
+        size: (X, Y, Z) of the volume; an axis shorter than the window gets one window at 0 (the rest is padding).
+        window: sides in voxels.
+        overlap: least overlap of neighbours as a share of the window, in [0, 1).
+
+    Returns:
+        (W, 3) int64, the last axis running fastest.
+    """
+    if not 0 <= overlap < 1:
+        raise T3DError(f"overlap {overlap} is outside [0, 1): 0 lays windows side by side, 0.5 covers voxels twice")
+    axes = []
+    for side, wide in zip(size, window, strict=True):
+        room = max(0, side - wide)
+        step = max(1, int(wide * (1 - overlap)))
+        axes.append(np.linspace(0, room, -(-room // step) + 1).round().astype(np.int64))
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)

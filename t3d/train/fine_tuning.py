@@ -1,0 +1,131 @@
+"""How a pre-trained encoder is fine-tuned: its start (never silently from scratch), learning rates, freezing."""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ignite.engine import Engine, Events
+from torch import nn
+
+from t3d.errors import T3DError
+from t3d.weights import load_encoder, unwrapped
+
+logger = logging.getLogger(__name__)
+
+_STAGE = re.compile(r"^(?:module\.)?swinViT\.layers(\d)c?\.")
+STAGES = 4  # stages of the Swin transformer; the patch embedding lies below the first
+
+
+def start_encoder(
+    network: nn.Module,
+    encoder_weights: str | None,
+    *,
+    preprocessing: Mapping[str, Any],
+    ignore_preprocessing: bool = False,
+) -> None:
+    """Load a pre-trained encoder, whole and loud, or say that there is none.
+
+    Args:
+        network: any network with ``swinViT``, such as MONAI's SwinUNETR.
+        encoder_weights: file that ``t3d.weights.load_encoder`` takes; None or "" trains from scratch.
+        preprocessing: this run's ``spacing``, ``orientation`` and ``hu_range``, which must be the encoder's.
+        ignore_preprocessing: log a difference instead of raising.
+
+    Raises:
+        T3DError: the file does not fit the network, or its images were prepared otherwise.
+    """
+    if not encoder_weights:
+        logger.info("no encoder_weights: training starts from scratch")
+        return
+    load_encoder(
+        network,
+        encoder_weights,
+        check_preprocessing=preprocessing,
+        ignore_preprocessing=ignore_preprocessing,
+    )
+
+
+def parameter_groups(
+    network: nn.Module, *, learning_rate: float, layer_decay: float, weight_decay: float
+) -> list[dict]:
+    """Group a network's parameters for an optimizer (recipe of BEiT and MAE fine-tuning, by stage instead of block).
+
+    What lies outside ``swinViT`` learns with ``learning_rate``, stage s of 1 to 4 with
+    ``learning_rate * layer_decay ** (5 - s)``, the patch embedding with ``learning_rate * layer_decay ** 5``.
+
+    Args:
+        network: has ``swinViT`` with the names of MONAI's SwinTransformer.
+        learning_rate: of the new parts.
+        layer_decay: in (0, 1]; 1 gives all parts the same rate.
+        weight_decay: of all groups.
+
+    Returns:
+        Groups ``{"params", "lr", "weight_decay"}`` from slow to fast, frozen parameters included (they may thaw).
+
+    Raises:
+        T3DError: ``layer_decay`` outside (0, 1], or a network without ``swinViT``.
+    """
+    if not 0 < layer_decay <= 1:
+        raise T3DError(f"layer_decay {layer_decay} must be above 0 and at most 1; 0.7 to 0.9 are usual, 1 is off")
+    depths: dict[int, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        depths.setdefault(_depth(name), []).append(parameter)
+    if set(depths) == {STAGES + 1}:
+        raise T3DError(f"{type(network).__name__} has no encoder named swinViT: layer_decay does not apply to it")
+    return [
+        {
+            "params": depths[depth],
+            "lr": learning_rate * layer_decay ** (STAGES + 1 - depth),
+            "weight_decay": weight_decay,
+        }
+        for depth in sorted(depths)
+    ]
+
+
+class FreezeEncoder:
+    """Keeps the encoder as it is for the first epochs, so that a new decoder does not spoil it (ours).
+
+    Frozen means no gradients and, for dropout and the like, evaluation mode. Which epochs are frozen depends on the
+    epoch's number alone, so a resumed run freezes and thaws where an undisturbed one does. DistributedDataParallel
+    needs ``find_unused_parameters`` with it.
+
+    Args:
+        network: has ``swinViT``; DistributedDataParallel is looked through.
+        epochs: 0 freezes never; at least ``max_epochs`` freezes always.
+    """
+
+    def __init__(self, *, network: nn.Module, epochs: int) -> None:
+        if epochs < 0:
+            raise T3DError(f"freeze_epochs {epochs} must be 0 or more")
+        self.encoder = unwrapped(network).swinViT
+        self.epochs = epochs
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the trainer."""
+        if self.epochs:
+            engine.add_event_handler(Events.EPOCH_STARTED, self.set)
+            self.encoder.register_forward_pre_hook(self._keep_still)
+
+    def set(self, engine: Engine) -> None:
+        """Freeze or thaw at the start of an epoch."""
+        frozen = engine.state.epoch <= self.epochs
+        if frozen == self.encoder.patch_embed.proj.weight.requires_grad:
+            logger.info("epoch %d: encoder %s", engine.state.epoch, "frozen" if frozen else "trained from here")
+        self.encoder.requires_grad_(not frozen)
+        if frozen:
+            for parameter in self.encoder.parameters():
+                parameter.grad = None  # a stale gradient would still be stepped on
+
+    def _keep_still(self, encoder: nn.Module, inputs: tuple) -> None:
+        # MONAI's trainer calls network.train() before every pass, which would switch dropout on again
+        if not encoder.patch_embed.proj.weight.requires_grad:
+            encoder.eval()
+
+
+def _depth(name: str) -> int:
+    """0 for the patch embedding, 1 to 4 for the encoder's stages, 5 for everything else."""
+    match = _STAGE.match(name)
+    if match:
+        return int(match[1])
+    return 0 if "swinViT." in name else STAGES + 1

@@ -1,0 +1,100 @@
+"""What training leaves behind for the other stages: an encoder, or a model to use, with a record of it."""
+
+import hashlib
+import io
+import json
+import logging
+from collections.abc import Mapping
+from operator import methodcaller
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import monai
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+import t3d
+from t3d.atomic import write_atomically
+from t3d.train.training_state import BestModel
+from t3d.weights import save_encoder, save_network, unwrapped
+from t3d.weights.model_record import FORMAT_VERSION, RECORD_NAME
+
+logger = logging.getLogger(__name__)
+
+
+class HandOver:
+    """Writes ``model.pt``, ``encoder.pt``, ``encoder.safetensors`` and ``encoder.json`` at the end of training.
+
+    Args:
+        ckpt_dir: folder for the files.
+        network: trained network.
+        record: goes into ``encoder.json``: ``network`` and ``preprocessing`` numbers.
+    """
+
+    def __init__(self, *, ckpt_dir: str, network: nn.Module, record: dict) -> None:
+        self.folder = Path(ckpt_dir)
+        self.network = network
+        self.record = record
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the trainer."""
+        engine.add_event_handler(Events.COMPLETED, self.write)
+
+    def write(self, engine: Engine) -> None:
+        """Write the files on the first process."""
+        if idist.get_rank() != 0:
+            return
+        save_network(self.network, self.folder / "model.pt")
+        save_encoder(self.network, self.folder, record=self.record)
+        logger.info("wrote model.pt, encoder.pt, encoder.safetensors and encoder.json to %s", self.folder)
+
+
+class ModelHandOver:
+    """Writes ``model.pt``, ``model_last.pt`` and ``model.json`` at the end of training.
+
+    ``model.pt`` is a plain state dict: the best on validation, or the last where nothing was validated.
+
+    Args:
+        ckpt_dir: folder for the files.
+        network: trained network (looked through DistributedDataParallel).
+        record: goes into ``model.json``: ``network``, ``preprocessing``, ``recipe``, and ``labels`` or ``findings``.
+        best: the handler that kept ``model_best.pt``, if there was validation.
+    """
+
+    def __init__(
+        self, *, ckpt_dir: str, network: nn.Module, record: Mapping[str, Any], best: BestModel | None = None
+    ) -> None:
+        self.folder = Path(ckpt_dir)
+        self.network = network
+        self.record = record
+        self.best = best
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the trainer, after the training state."""
+        engine.add_event_handler(Events.COMPLETED, self.write)
+
+    def write(self, engine: Engine) -> None:
+        """Write the files on the first process, the record last."""
+        if idist.get_rank() != 0:
+            return
+        buffer = io.BytesIO()
+        torch.save({name: tensor.cpu() for name, tensor in unwrapped(self.network).state_dict().items()}, buffer)
+        last = buffer.getvalue()
+        validated = self.best is not None and self.best.value is not None
+        contents = {"model.pt": self.best.path.read_bytes() if validated else last, "model_last.pt": last}
+        record = {
+            "format_version": FORMAT_VERSION,
+            "t3d": t3d.__version__,
+            "monai": monai.__version__,
+            "torch": torch.__version__,
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+            "model": "best" if validated else "last",
+            "epochs": engine.state.epoch,
+            **({"best": self.best.state_dict()} if validated else {}),
+            **self.record,
+        }
+        contents[RECORD_NAME] = (json.dumps(record, indent=2) + "\n").encode()
+        write_atomically({self.folder / name: methodcaller("write", data) for name, data in contents.items()})
+        logger.info("wrote model.pt (the %s), model_last.pt and %s to %s", record["model"], RECORD_NAME, self.folder)

@@ -1,0 +1,101 @@
+"""Loading volumes, with every fault of a file said in the words of the case."""
+
+import zlib
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import LoadImage, MapTransform
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from t3d.errors import T3DError
+from t3d.volume.reader import StoreReader
+from t3d.volume.volume_shape import volume_shape_fault
+
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    zlib.error,
+    ImageFileError,
+    HeaderDataError,
+)
+
+
+class LoadVolumed(MapTransform):
+    """MONAI's `LoadImage` (channel first, image only) for one CT volume or label map per key.
+
+    The item's path becomes a MetaTensor (1, X, Y, Z) with the file's affine (voxels to RAS millimetres).
+
+    Args:
+        keys: keys holding paths.
+        dtype: voxel type of the result.
+        allow_missing_keys: skip keys that the item lacks, such as an optional label.
+        spacing, orientation: of the configuration; files of the prepared store must have been prepared for them.
+
+    Raises:
+        T3DError: the file is missing, truncated or not an image; it is 2D or 4D (a fourth axis of length 1
+            is accepted); its affine is singular; voxels are NaN or infinite; or it is of the prepared store and
+            damaged or of another grid.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = "image",
+        *,
+        dtype=np.float32,
+        allow_missing_keys: bool = False,
+        spacing: Sequence[float] | float | None = None,
+        orientation: str | None = None,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.load = LoadImage(image_only=True, ensure_channel_first=True, dtype=dtype)
+        self.load.register(StoreReader(spacing=spacing, orientation=orientation))
+
+    def __call__(self, data: Mapping[Hashable, str]) -> dict[Hashable, MetaTensor]:
+        """A copy of the item with the volumes in place of the paths."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            path = Path(item[key])
+            item[key] = self._volume(path, f"case {item.get('case_id', path.name)}: {key} {path.name}")
+        return item
+
+    def _volume(self, path: Path, who: str) -> MetaTensor:
+        if not path.exists():
+            raise T3DError(f"{who} does not exist in {path.parent}; correct the path or restore the file.")
+        try:
+            volume = self.load(path)
+        except T3DError as error:
+            raise T3DError(f"{who}: {error}") from error
+        except UNREADABLE as error:
+            raise T3DError(
+                f"{who} cannot be read ({type(error).__name__}: {first_line(error)}); "
+                "the file is damaged, truncated or not an image: copy or export it again."
+            ) from error
+        # LoadImage moves a fourth axis to the front, or puts a new one there.
+        fault = volume_shape_fault((*volume.shape[1:], volume.shape[0]))
+        if fault:
+            raise T3DError(f"{who} {fault}.")
+        affine = torch.as_tensor(volume.affine)
+        if not torch.isfinite(affine).all() or abs(float(torch.linalg.det(affine[:3, :3]))) < 1e-9:
+            raise T3DError(f"{who} has no usable affine (spacing or direction is zero); export it again.")
+        volume = volume.reshape(volume.shape[:4])
+        finite = torch.isfinite(volume.as_tensor())
+        if not finite.all():
+            bad = int(finite.numel() - finite.sum())
+            raise T3DError(
+                f"{who} has {bad} voxels that are NaN or infinite; replace them, for example with -1024 HU."
+            )
+        return volume
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, short enough for a sentence."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:160] if lines else "no details"

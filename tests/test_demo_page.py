@@ -1,0 +1,92 @@
+import json
+
+import pytest
+from torch.utils.tensorboard import SummaryWriter
+
+from t3d.demo.page import summary
+from t3d.demo.pictures import training_curves
+from t3d.errors import T3DError
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def gauges(accuracy):
+    found = {"tic_chance": 0.25, "cases": 7, "batch_size": 4, "embedding_width": 64, "effective_rank": 9.5,
+             "verdict": ["The report is used."]}  # fmt: skip
+    for name in ("tic_accuracy", "tic_shortcut", "restoration_error", "corrupted_input_error"):
+        found |= {name: accuracy, f"{name}_interval": [0.4, 0.6]}
+    for name in ("text_gain_contrast", "text_gain_restoration"):
+        found |= {name: None, f"{name}_interval": None}
+    return found
+
+
+def demo(folder):
+    write(folder / "t3d" / "eval" / "gauges.json", gauges(0.5))
+    write(folder / "twin" / "eval" / "gauges.json", gauges(0.45))
+    write(folder / "t3d" / "models" / "encoder.json", {"tensors": 126})
+    (folder / "features").mkdir()
+    (folder / "features" / "case_1.safetensors").touch()
+    with SummaryWriter(str(folder / "t3d" / "eval" / "tensorboard")) as writer:
+        for step in range(3):
+            writer.add_scalar("loss", 3.0 - step, step)
+            writer.add_scalar("Lr", 1.0, step)
+
+
+def downstream(folder, start, dice, cases=3):
+    entry = {"mean": dice, "interval": [dice - 0.1, dice + 0.1]}
+    place = folder / f"segmentation_{start}"
+    write(place / "eval" / "metrics.json", {"classes": {"aorta_1": {"dice": entry}}, "mean": {"dice": entry}})
+    record = {"cases": [f"case_{i}" for i in range(cases)], "of": {"patients": 18, "cases": 20}}
+    write(place / "models" / "label_fraction.json", record)
+    entry = {"value": None, "interval": None}
+    place = folder / f"classification_{start}"
+    write(place / "eval" / "metrics.json", {"findings": {"cyst": {"auroc": entry}}, "mean": {"auroc": entry}})
+
+
+def test_page_and_picture(tmp_path):
+    demo(tmp_path)
+    for start, dice in (("t3d", 0.7), ("scratch", 0.6)):
+        downstream(tmp_path, start, dice)
+    summary(str(tmp_path))
+    page = (tmp_path / "summary.md").read_text()
+    for words in (
+        "phantoms",
+        "not for clinical decisions",
+        "| restored crop, L1 | 0.5000 (0.4000 to 0.6000) | 0.4500 (0.4000 to 0.6000) |",
+        "| gain of the right report, contrast | - | - |",
+        "126 tensors",
+        "1 cases",
+        "| segmentation, mean Dice | 3 of 20 | 0.700 (0.600 to 0.800) | not run | 0.600 (0.500 to 0.700) |",
+        "| aorta 1 | 0.700 (0.600 to 0.800) | 0.600 (0.500 to 0.700) |",
+        "| classification, mean AUROC | all | - | not run | - |",
+    ):
+        assert words in page
+    assert (tmp_path / "summary.png").stat().st_size > 10_000
+
+
+def test_starts_that_learnt_from_other_labels_are_not_compared(tmp_path):
+    demo(tmp_path)
+    downstream(tmp_path, "t3d", 0.7)
+    downstream(tmp_path, "twin", 0.7, cases=4)
+    with pytest.raises(T3DError, match="segmentation_twin learnt from other labels"):
+        summary(str(tmp_path))
+
+
+def test_pretraining_alone_makes_a_page(tmp_path):
+    demo(tmp_path)
+    summary(str(tmp_path))
+    assert "few labels" not in (tmp_path / "summary.md").read_text()
+
+
+def test_curves_are_read_back(tmp_path):
+    demo(tmp_path)
+    assert training_curves(tmp_path / "t3d" / "eval" / "tensorboard") == {"loss": ([0, 1, 2], [3.0, 2.0, 1.0])}
+    assert training_curves(tmp_path / "nothing") == {}
+
+
+def test_a_missing_step_is_named(tmp_path):
+    with pytest.raises(T3DError, match="run the evaluation first"):
+        summary(str(tmp_path))
