@@ -1,0 +1,180 @@
+"""Step time and memory of the 96^3 recipes on one CUDA card, beside stock Swin UNETR pre-training, as JSON lines.
+
+    python benchmarks/gpu_steps.py OUT.jsonl [--seconds 150] [--crop_size 96] [--feature_size 48] [--device cuda]
+
+Each row is one recipe on random crops: median time of a training step (forward, backward, clipped AdamW), peak of
+allocated memory, and what autograd keeps between forward and backward per encoded crop. The most important rows come
+first; after the given seconds no further one is started. A row that fails says why (out of memory is a result).
+"""
+
+import gc
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import fire
+import torch
+from monai.inferers import SlidingWindowInferer
+from monai.losses import DiceCELoss
+from monai.networks.nets import SwinUNETR
+from stock_ssl import StockPretraining, stock_loss
+from torch import Tensor, nn
+
+from t3d.losses.pretrain import PretrainLoss
+from t3d.networks.pretrain import PretrainNetwork
+
+MIB = 2**20
+TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": None}
+REPORT = (256, 768)  # tokens and channels of a RadBERT report of usual length
+
+
+def pretraining(batch: int, size: int, width: int, device: str, **network) -> tuple[nn.Module, Callable]:
+    """T3D's network and one step's loss, four encoded crops a volume."""
+    net = PretrainNetwork(feature_size=width, text_width=REPORT[1], **network).to(device)
+    views = torch.rand(batch, 2, 1, size, size, size, device=device)
+    report = torch.randn(batch, *REPORT, device=device)
+    mask = torch.ones(batch, REPORT[0], dtype=torch.bool, device=device)
+    criterion = PretrainLoss()
+    texts = {"report": report, "report_mask": mask} if network.get("use_text", True) else {}
+    return net, lambda model: criterion(model(views, corrupted=1 - views, **texts))
+
+
+def stock(batch: int, size: int, width: int, device: str, **network) -> tuple[nn.Module, Callable]:
+    """Stock pre-training, two encoded crops a volume."""
+    net = StockPretraining(feature_size=width, **network).to(device)
+    views = torch.rand(batch, 2, 1, size, size, size, device=device)
+    return net, lambda model: stock_loss(model, views, 1 - views)
+
+
+def segmentation(batch: int, size: int, width: int, device: str, **network) -> tuple[nn.Module, Callable]:
+    """The segmentation bundle's network and loss on crops with 14 classes."""
+    net = SwinUNETR(in_channels=1, out_channels=14, feature_size=width, **network).to(device)
+    image = torch.rand(batch, 1, size, size, size, device=device)
+    label = torch.randint(0, 14, (batch, 1, size, size, size), device=device)
+    criterion = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True)
+    return net, lambda model: criterion(model(image), label)
+
+
+KINDS = {"T3D": (pretraining, 4), "stock Swin UNETR": (stock, 2), "segmentation": (segmentation, 1)}
+# (kind, batch, type, network options, compiled)
+ROWS = [
+    ("T3D", 2, "bf16", {}, False),
+    ("stock Swin UNETR", 2, "bf16", {}, False),
+    ("T3D", 8, "bf16", {}, False),
+    ("stock Swin UNETR", 8, "bf16", {}, False),
+    ("T3D", 8, "bf16", {"use_checkpoint": True}, False),
+    ("T3D", 2, "fp16", {}, False),
+    ("T3D", 2, "fp32", {}, False),
+    ("segmentation", 4, "bf16", {}, False),
+    ("T3D", 2, "bf16", {"window_size": 6}, False),
+    ("stock Swin UNETR", 2, "bf16", {"window_size": 6}, False),
+    ("T3D", 2, "bf16", {"use_text": False}, False),
+    ("segmentation", 4, "fp16", {}, False),
+    ("segmentation", 4, "bf16", {"use_checkpoint": True}, False),
+    ("T3D", 2, "bf16", {}, True),
+    ("segmentation", 4, "bf16", {}, True),
+]
+
+
+def measure(row: tuple, size: int, width: int, device: str, steps: int) -> dict:
+    """Train a few steps of one recipe and return its numbers."""
+    kind, batch, type_name, options, compiled = row
+    build, crops = KINDS[kind]
+    torch.manual_seed(0)
+    net, loss_of = build(batch, size, width, device, **options)
+    model = torch.compile(net) if compiled else net
+    optimizer = torch.optim.AdamW(net.parameters(), 1e-4)
+    dtype = TYPES[type_name]
+    scaler = torch.amp.GradScaler(device, enabled=dtype is torch.float16)
+    cuda = device == "cuda"
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+    times, losses, kept = [], [], 0.0
+    for _ in range(steps):
+        wait(cuda)
+        start, before = time.perf_counter(), torch.cuda.memory_allocated() if cuda else 0
+        with torch.autocast(device, dtype=dtype, enabled=dtype is not None):
+            loss = loss_of(model)
+        kept = (torch.cuda.memory_allocated() - before) / MIB if cuda else 0.0
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad(set_to_none=True)
+        wait(cuda)
+        times.append(time.perf_counter() - start)
+        losses.append(loss.item())
+    if not all(torch.isfinite(torch.tensor(losses))):
+        raise FloatingPointError(f"losses {losses}")
+    seconds = statistics.median(times[steps // 3 :])
+    return {
+        "step_ms": round(1000 * seconds, 1),
+        "crop_ms": round(1000 * seconds / (batch * crops), 2),
+        "first_step_s": round(times[0], 1),
+        "peak_mib": round(torch.cuda.max_memory_allocated() / MIB) if cuda else None,
+        "kept_per_crop_mib": round(kept / (batch * crops)) if cuda else None,
+        "loss": [round(losses[0], 4), round(losses[-1], 4)],
+    }
+
+
+def whole_volume(shape: tuple[int, int, int], size: int, width: int, device: str) -> dict:
+    """Segment a volume by sliding windows as inference.json does (overlap .5, four windows at a time, bf16)."""
+    net = SwinUNETR(in_channels=1, out_channels=14, feature_size=width).to(device).eval()
+    volume: Tensor = torch.rand(1, 1, *shape)
+    numbers = {}
+    for place in (device, "cpu"):
+        inferer = SlidingWindowInferer(
+            roi_size=(size,) * 3, sw_batch_size=4, overlap=0.5, mode="gaussian", sw_device=device, device=place
+        )
+        if device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        start = time.perf_counter()
+        with torch.no_grad(), torch.autocast(device, dtype=torch.bfloat16):
+            inferer(volume if place == "cpu" else volume.to(device), net)
+        wait(device == "cuda")
+        numbers[f"seconds, blended on {place}"] = round(time.perf_counter() - start, 1)
+        if device == "cuda":
+            numbers[f"peak_mib, blended on {place}"] = round(torch.cuda.max_memory_allocated() / MIB)
+    return numbers
+
+
+def wait(cuda: bool) -> None:
+    """Let the card finish, so that the clock is right."""
+    if cuda:
+        torch.cuda.synchronize()
+
+
+def main(
+    out: str, *, seconds: float = 150, steps: int = 10, crop_size: int = 96, feature_size: int = 48,
+    device: str = "cuda", shape: tuple[int, int, int] = (512, 512, 300),
+) -> None:  # fmt: skip
+    """Measure row after row into ``out`` until the seconds are over."""
+    start = time.monotonic()
+    jobs = [(row, lambda row=row: measure(row, crop_size, feature_size, device, steps)) for row in ROWS]
+    volume = ("inference of " + "x".join(map(str, shape)), 4, "bf16", {}, False)
+    jobs.insert(8, (volume, lambda: whole_volume(tuple(shape), crop_size, feature_size, device)))
+    with Path(out).open("w", encoding="utf-8") as file:
+        for row, job in jobs:
+            kind, batch, type_name, options, compiled = row
+            line = {"kind": kind, "batch": batch, "type": type_name, **options, "compiled": compiled}
+            if time.monotonic() - start > seconds:
+                line["left_out"] = f"{seconds} s were over"
+            else:
+                try:
+                    line |= job()
+                except (RuntimeError, ValueError, ArithmeticError) as error:
+                    line["failed"] = f"{type(error).__name__}: {str(error).splitlines()[0][:160]}"
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            sys.stdout.write(json.dumps(line) + "\n")
+            gc.collect()
+            if device == "cuda":
+                torch.cuda.empty_cache()
+
+
+if __name__ == "__main__":
+    fire.Fire(main)
