@@ -19,7 +19,20 @@ import nibabel
 import numpy as np
 import safetensors.torch
 import torch
-from golden_cases import CPU, KINDS, NAMES, RUNS, STAGES, STORE, STORE_OF, few_of, make_cohorts, options_of, start
+from golden_cases import (
+    CPU,
+    FINER,
+    KINDS,
+    NAMES,
+    RUNS,
+    STAGES,
+    STORE,
+    STORE_OF,
+    few_of,
+    make_cohorts,
+    options_of,
+    start,
+)
 from golden_old_files import old_checkpoint, old_model, old_store
 from golden_values import Golden, different, numbers_in, numbers_of, numbers_of_all, read_golden, write_golden
 from ignite.engine import Events
@@ -72,21 +85,22 @@ def train(stage: str, cohort: Path, folder: Path) -> dict[str, Golden]:
 
 def _loss(output: Any) -> float:
     output = output[0] if isinstance(output, list) else output
-    return float(output["loss"].detach())
+    return float(torch.as_tensor(output["loss"]).detach())
 
 
-def evaluate(stage: str, cohort: Path, folder: Path) -> dict[str, Golden]:
+def evaluate(stage: str, cohort: Path, folder: Path, **options) -> dict[str, Golden]:
     """Score the test list: all numbers of the report."""
-    RUNS[stage].run((*NAMES[stage], "evaluate"), cohort, folder, **options_of(stage, cohort, folder))
+    options = options_of(stage, cohort, folder) | options
+    RUNS[stage].run((*NAMES[stage], "evaluate"), cohort, folder, **options)
     report = folder / "eval" / ("gauges.json" if stage == "pretrain" else "metrics.json")
     return numbers_in("report", json.loads(report.read_text()))
 
 
-def infer(stage: str, cohort: Path, folder: Path) -> dict[str, Golden]:
+def infer(stage: str, cohort: Path, folder: Path, **options) -> dict[str, Golden]:
     """Embeddings, features and maps; label maps; or scores, of the test list."""
     out = folder / "out"
-    options = {**CPU, **few_of(stage, cohort), "output_dir": str(out)}
-    RUNS[stage].infer(cohort, folder, **options, **({"save_map": True} if stage == "pretrain" else {}))
+    options = {**CPU, **few_of(stage, cohort), "output_dir": str(out)} | options
+    RUNS[stage].infer(cohort, folder, **options)
     found = _label_maps(out)
     for path in sorted(out.glob("*.safetensors")):
         found |= numbers_of_all(path.stem, safetensors.torch.load_file(path))
@@ -125,8 +139,14 @@ def given_weights(stage: str, cohorts: dict[str, Path], kind: str, folder: Path)
     """What a model of version 0.1 says of the test list."""
     cohort = cohorts[kind]
     old_model(stage, folder, text_encoder=cohorts["text_encoder"])
-    found = evaluate(stage, cohort, folder) | _under("inference", infer(stage, cohort, folder))
-    return found | (zero_shot(cohort, folder) if stage == "pretrain" else {})
+    if stage == "segmentation":  # two windows beside each other, and not the spacing of the store
+        found = evaluate(stage, cohort, folder, spacing=FINER, ignore_preprocessing=True)
+        return found | _under("inference", infer(stage, cohort, folder, spacing=FINER))
+    found = evaluate(stage, cohort, folder)
+    if stage == "classification":
+        return found | _under("inference", infer(stage, cohort, folder))
+    found |= _under("inference", infer(stage, cohort, folder, save_map=True))
+    return found | zero_shot(cohort, folder)
 
 
 def resumed(stage: str, cohorts: dict[str, Path], kind: str, folder: Path) -> dict[str, Golden]:

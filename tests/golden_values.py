@@ -92,7 +92,7 @@ def _allowed(name: str, size: np.ndarray) -> np.ndarray | float:
     if name.endswith("/shares"):
         return OTHER_LABELS
     if part == "trained" and what in ("report", "inference", "validation"):
-        return CLOSE_TRAINED * size
+        return CLOSE_TRAINED * size + 1e-5
     return (CLOSE_LOSS if what == "loss" else CLOSE) * size
 
 
