@@ -102,6 +102,8 @@ def infer(stage: str, cohort: Path, folder: Path, **options) -> dict[str, Golden
     options = {**CPU, **few_of(stage, cohort), "output_dir": str(out)} | options
     RUNS[stage].infer(cohort, folder, **options)
     found = _label_maps(out)
+    for path in sorted(out.glob("*_prob.nii.gz")):
+        found[path.name] = numbers_of(path.name, nibabel.load(path).dataobj)
     for path in sorted(out.glob("*.safetensors")):
         found |= numbers_of_all(path.stem, safetensors.torch.load_file(path))
     for path in sorted(out.glob("predictions.json")):
@@ -139,9 +141,9 @@ def given_weights(stage: str, cohorts: dict[str, Path], kind: str, folder: Path)
     """What a model of version 0.1 says of the test list."""
     cohort = cohorts[kind]
     old_model(stage, folder, text_encoder=cohorts["text_encoder"])
-    if stage == "segmentation":  # two windows beside each other, and not the spacing of the store
+    if stage == "segmentation":  # windows beside each other, as many as the overlap says
         found = evaluate(stage, cohort, folder, spacing=FINER, ignore_preprocessing=True)
-        return found | _under("inference", infer(stage, cohort, folder, spacing=FINER))
+        return found | _under("inference", infer(stage, cohort, folder, spacing=FINER, save_probabilities=True))
     found = evaluate(stage, cohort, folder)
     if stage == "classification":
         return found | _under("inference", infer(stage, cohort, folder))
