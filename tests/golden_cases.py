@@ -15,7 +15,7 @@ from bundle_runs import BundleRuns, environment
 from golden_old_files import old_model
 from monai.bundle import ConfigWorkflow
 
-SPACING, FINER = [8.0, 8.0, 12.0], [4.0, 8.0, 12.0]
+SPACING, FINER = [8.0, 8.0, 12.0], [3.0, 8.0, 12.0]
 STORE = {"spacing": [20.0, 20.0, 20.0], "batch_size": 2, "ignore_preprocessing": True}
 # what differs between the two cases it has for training
 STORE_OF = {"classification": {"findings": ["cardiomegaly", "emphysema", "kidney_stone"]}}
