@@ -44,9 +44,11 @@ class BundleRuns:
             self.run(names, cohort, folder, **options)
         return said(caught)
 
-    def infer(self, cohort: Path, folder: Path, **options) -> ConfigWorkflow:
-        """Run inference.json in this process."""
-        return self._run(("inference",), "inference", {**self.places(cohort, folder), **options})
+    def infer(
+        self, cohort: Path, folder: Path, *, names: tuple[str, ...] = ("inference",), **options
+    ) -> ConfigWorkflow:
+        """Run inference.json in this process, with overlays where ``names`` has more."""
+        return self._run(names, "inference", {**self.places(cohort, folder), **options})
 
     def command(
         self, names: tuple[str, ...], cohort: Path, folder: Path, *, launcher: tuple[str, ...] = (), **options

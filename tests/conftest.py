@@ -81,6 +81,14 @@ def classification_encoder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def golden_cohorts(tmp_path_factory) -> dict[str, Path]:
+    """What the golden runs train on: the folders of a raw and a prepared cohort, and of a text encoder."""
+    from golden_cases import make_cohorts
+
+    return make_cohorts(tmp_path_factory.mktemp("golden"))
+
+
+@pytest.fixture(scope="session")
 def release(tmp_path_factory) -> dict[str, Path]:
     """Zips of the three bundles with stand-ins for weights, by the bundle's name."""
     from release import BUNDLES, packed
