@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ def read_json(
     what: str,
     remedy: str,
     absent: str | None = None,
+    who: str | None = None,
     need: Mapping[str, type] | None = None,
     once: bool = False,
 ) -> dict[str, Any]:
@@ -64,6 +65,7 @@ def read_json(
         what: what it should be, such as "encoder record".
         remedy: what to do about a file that is not that.
         absent: what to do where there is no file; ``remedy`` if not given.
+        who: how messages name the file; its path if not given.
         need: name -> type of the entries that must be there.
         once: refuse a name that stands twice in one object.
 
@@ -71,21 +73,22 @@ def read_json(
         T3DError: no such file, not readable, no UTF-8, no JSON, no object, or an entry is missing or of another type.
     """
     path = Path(path)
-    wrong = f"{path} is no {what}"
+    who = who or str(path)
+    wrong = f"{who} is no {what}"
     try:
         content = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_once if once else None)
     except FileNotFoundError as error:
-        raise T3DError(f"{path} does not exist; {absent or remedy}") from error
+        raise T3DError(f"{who} does not exist; {absent or remedy}") from error
     except OSError as error:
-        raise T3DError(f"{path} cannot be read ({error.strerror or error}); {absent or remedy}") from error
+        raise T3DError(f"{who} cannot be read ({error.strerror or error}); {absent or remedy}") from error
     except UnicodeDecodeError:
-        raise T3DError(f"{path} is not UTF-8 text; save it as UTF-8, or {remedy}") from None
+        raise T3DError(f"{who} is not UTF-8 text; save it as UTF-8, or {remedy}") from None
     except json.JSONDecodeError as error:
         # the decoder's error is kept out of the chain: its `doc` attribute holds the whole text
         place = f"line {error.lineno}, column {error.colno}: {error.msg}"
         raise T3DError(f"{wrong}: it is not valid JSON ({place}); {remedy}") from None
     except _Twice as error:
-        raise T3DError(f"{path}: {error} is named twice; name it once") from None
+        raise T3DError(f"{who}: {error} is named twice; name it once") from None
     except (RecursionError, ValueError):  # nested too deep, or a number of too many digits
         raise T3DError(f"{wrong}: it is not valid JSON for this reader; {remedy}") from None
     if not isinstance(content, dict):
@@ -107,20 +110,21 @@ def sha256(content: Path | str | bytes) -> str:
     return digest.hexdigest()
 
 
-def refuse_existing(*paths: Path | str, overwrite: bool, option: str = "--output_dir") -> None:
+def refuse_existing(path: Path | str | Iterable[Path | str], *, overwrite: bool, option: str = "--output_dir") -> None:
     """Refuse to replace what a user has, unless it was asked for.
 
     Args:
-        paths: files that would be written.
+        path: the file that would be written, or several.
         overwrite: whether they may be replaced.
         option: the option that names another place.
 
     Raises:
         T3DError: names the first that is there.
     """
-    there = [] if overwrite else [path for path in paths if Path(path).exists()]
-    if there:
-        raise T3DError(f"{there[0]} is already there; choose another {option}, or replace it with --overwrite True")
+    paths = [path] if isinstance(path, Path | str) else path
+    there = None if overwrite else next((path for path in paths if Path(path).exists()), None)
+    if there is not None:
+        raise T3DError(f"{there} is already there; choose another {option}, or replace it with --overwrite True")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

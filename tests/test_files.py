@@ -89,9 +89,10 @@ def test_checksum_of_bytes_and_of_a_file_longer_than_one_part(tmp_path):
 
 def test_what_is_there_is_not_replaced_unasked(tmp_path):
     first, second = tmp_path / "a.json", tmp_path / "b.json"
-    refuse_existing(first, second, overwrite=False)
+    refuse_existing([first, second], overwrite=False)
     second.touch()
-    refuse_existing(first, second, overwrite=True)
+    refuse_existing([first, second], overwrite=True)
     with pytest.raises(T3DError) as caught:
-        refuse_existing(first, second, overwrite=False, option="--out")
+        refuse_existing([first, second], overwrite=False, option="--out")
+    refuse_existing(str(first), overwrite=False)
     assert str(caught.value) == f"{second} is already there; choose another --out, or replace it with --overwrite True"

@@ -28,7 +28,7 @@ class Sheet:
 
     def __init__(self, folder: Path, *, overwrite: bool = False) -> None:
         there = [file for file in folder.iterdir() if _PAGE.fullmatch(file.name)] if folder.is_dir() else []
-        refuse_existing(*sorted(there), overwrite=overwrite, option="--sheet")
+        refuse_existing(sorted(there), overwrite=overwrite, option="--sheet")
         for file in there:
             file.unlink()
         self.folder, self.pages = folder, 0

@@ -37,7 +37,7 @@ def write_cohort(collected: Collected, out: Path, *, overwrite: bool) -> list[Pa
     if collected.labels is not None:
         files[out.with_name("labels.json")] = json_bytes(collected.labels, indent=1)
     files[out] = json_bytes(_relative(collected.lists, out.parent), indent=1)
-    refuse_existing(*files, overwrite=overwrite, option="--out")
+    refuse_existing(files, overwrite=overwrite, option="--out")
     write_atomically(files)
     return list(files)
 

@@ -51,8 +51,8 @@ def _read(item: Mapping[str, Any], names: Sequence[str]) -> dict:
     path = Path(item["label"])
     case = item.get("case_id") or Path(item["image"]).name.removesuffix(".gz").removesuffix(".nii")
     form = '{"findings": {"name": 0, 1 or null}}'
-    what = f"label of case {case}, an object of the form {form}"
-    found = read_json(path, what=what, remedy="save it again", need={"findings": dict})["findings"]
+    who, remedy = f"case {case}: label {path.name}", f"save it again in the form {form}"
+    found = read_json(path, what="file of findings", remedy=remedy, who=who, need={"findings": dict})["findings"]
     unknown = sorted(set(found) - set(names))
     if unknown:
         raise T3DError(

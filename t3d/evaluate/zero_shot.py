@@ -140,7 +140,7 @@ class ZeroShot:
 
 def refuse_earlier(folder: Path, names: Sequence[str], *, overwrite: bool) -> None:
     """Raise a T3DError if results of an earlier run would be replaced."""
-    refuse_existing(*(folder / name for name in names), overwrite=overwrite)
+    refuse_existing([folder / name for name in names], overwrite=overwrite)
 
 
 def _known(items: Sequence[dict], prompts: dict[str, PromptPair]) -> list[str] | None:

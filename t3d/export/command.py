@@ -61,7 +61,7 @@ def export_bundle(
     if ".onnx" in endings:
         versions |= package_versions()
     there = [path for path in (folder / name for name in _all_names()) if path.exists()]
-    refuse_existing(*there, overwrite=overwrite, option="--out_dir")
+    refuse_existing(there, overwrite=overwrite, option="--out_dir")
     trained = read_trained(bundle_root, ckpt_dir=ckpt_dir)
     crop_size = trained.settings["preprocessing"]["crop_size"]
     windows = None if image is None else windows_of(trained.prepare(str(image)), crop_size=crop_size)

@@ -53,7 +53,7 @@ class SavePredictions:
         """Refuse to replace earlier results unasked."""
         self.cases = []
         files = (self.folder / "predictions.json", self.folder / "predictions.csv")
-        refuse_existing(*files, overwrite=self.overwrite)
+        refuse_existing(files, overwrite=self.overwrite)
 
     def collect(self, engine: Engine) -> None:
         """Keep the scores of a decollated batch."""
