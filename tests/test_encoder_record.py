@@ -55,7 +55,7 @@ def test_verified_record(weights):
 
 def test_changed_weights_do_not_pass(weights):
     weights.write_bytes(b"abd")
-    with pytest.raises(T3DError, match="sha256 is a52d159f262b.*says ba7816bf8f01.*Copy both"):
+    with pytest.raises(T3DError, match="sha256 a52d159f262b.*says ba7816bf8f01.*Copy both"):
         verified_record(weights)
 
 

@@ -142,7 +142,7 @@ def test_a_file_is_the_one_its_record_describes_or_refused(tmp_path):
     assert not describes({"files": {}}, weights, name="model.json")
     weights.write_bytes(b"abd")
     with pytest.raises(
-        T3DError, match=r"sha256 is a52d159f262b\.\., and model.json beside it says ba7816bf8f01\.\..*Copy both"
+        T3DError, match=r"sha256 a52d159f262b\.\., and model.json beside it says ba7816bf8f01\.\..*Copy both"
     ):
         describes(SEGMENTATION_0_1, weights, name="model.json")
 

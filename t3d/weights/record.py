@@ -117,8 +117,8 @@ def describes(record: Mapping[str, Any], weights: Path, *, name: str) -> bool:
     actual = sha256(weights)
     if actual != expected:
         raise T3DError(
-            f"{weights} is not the file that {name} describes: its sha256 is {actual[:12]}.., and {name} beside it says "
-            f"{expected[:12]}..; it is damaged or of another training. Copy both again from where they were made."
+            f"{weights} is not the file that {name} describes: it has sha256 {actual[:12]}.., and {name} beside it "
+            f"says {expected[:12]}..; it is damaged or of another training. Copy both again from where they were made."
         )
     return True
 
