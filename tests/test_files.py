@@ -1,5 +1,7 @@
 import hashlib
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -96,3 +98,13 @@ def test_what_is_there_is_not_replaced_unasked(tmp_path):
         refuse_existing([first, second], overwrite=False, option="--out")
     refuse_existing(str(first), overwrite=False)
     assert str(caught.value) == f"{second} is already there; choose another --out, or replace it with --overwrite True"
+
+
+def test_json_files_are_read_and_written_in_one_place():
+    package = Path(__file__).resolve().parents[1] / "t3d"
+    call = re.compile(r"json\.(?:loads?|dump)\(|(?:write_text|write_bytes|\.write)\(\s*\(?json\.dumps")
+    # a tokenizer gives its rules as text; packages are checked as bytes from a zip, before anything is a file
+    others = ("files.py", "reports/tokens.py", "pack/")
+    found = {file.relative_to(package).as_posix() for file in package.rglob("*.py") if call.search(file.read_text())}
+    assert not [name for name in found if not name.startswith(others)]
+    assert "files.py" in found
