@@ -11,11 +11,11 @@ from t3d.errors import T3DError
 Write = Callable[[BinaryIO], object]
 
 
-def write_atomically(writers: Mapping[Path | str, Write]) -> None:
+def write_atomically(writers: Mapping[Path | str, Write | bytes]) -> None:
     """Write several files, all of them or none.
 
     Args:
-        writers: target file -> function that writes its bytes to the open binary file it is given. All
+        writers: target file -> its bytes, or a function that writes them to the open binary file it is given. All
             files are written in full before the first target is replaced; targets are replaced in the order
             given, so the file that vouches for the others (a record with checksums) comes last.
 
@@ -29,7 +29,7 @@ def write_atomically(writers: Mapping[Path | str, Write]) -> None:
             with _said(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with open(part, "wb") as file:
-                    write(file)
+                    file.write(write) if isinstance(write, bytes) else write(file)
                     file.flush()
                     os.fsync(file.fileno())  # without it a power cut may leave a renamed but empty file
         for target, part in zip(targets, temporary, strict=True):

@@ -27,7 +27,7 @@ def test_pages_hold_forty_eight_cases_and_show_the_right_on_the_left(tmp_path):
         imread(tmp_path / "pages" / "check_001.png").shape[0]
         > 3 * imread(tmp_path / "pages" / "check_002.png").shape[0]
     )
-    with pytest.raises(T3DError, match="already holds pages"):
+    with pytest.raises(T3DError, match="check_001.png is already there; choose another --sheet"):
         Sheet(tmp_path / "pages")
     Sheet(tmp_path / "pages", overwrite=True)
     assert not list((tmp_path / "pages").iterdir())

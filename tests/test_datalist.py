@@ -78,6 +78,14 @@ def test_missing_file_broken_json_and_wrong_top_level(tmp_path):
         load_datalist(file, "training")
 
 
+def test_a_byte_order_mark_is_no_fault(cohort):
+    folder, content = cohort
+    file = save(folder, content)
+    expected = load_datalist(file, "training")
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert load_datalist(file, "training") == expected
+
+
 def test_missing_or_empty_split_names_the_filled_ones(cohort):
     folder, content = cohort
     content["training"] = []

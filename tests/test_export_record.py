@@ -4,7 +4,7 @@ import pytest
 
 from t3d.errors import T3DError
 from t3d.export.record import export_settings, must_be_exported, read_export
-from t3d.weights.encoder_record import sha256
+from t3d.files import sha256
 
 NETWORK = {"feature_size": 12, "window_size": 2}
 PREPROCESSING = {"spacing": [1.0, 1.0, 2.0], "orientation": "RAS", "hu_range": [-1000, 1000], "crop_size": 64}
@@ -48,9 +48,9 @@ def test_settings_come_flat_or_in_their_parts(folder):
     [
         (lambda f: (f / "model.onnx").unlink(), "make it with t3d export"),
         (lambda f: (f / "export.json").unlink(), "copy the whole folder"),
-        (lambda f: (f / "export.json").write_text("{"), "no record of an export or is damaged"),
-        (lambda f: write(f, network=None), "no record of an export or is damaged"),
-        (lambda f: write(f, format_version=2), "format version 2"),
+        (lambda f: (f / "export.json").write_text("{"), "is no record of an export: it is not valid JSON"),
+        (lambda f: write(f, network=None), 'is no record of an export: it has no object "network"; export again'),
+        (lambda f: write(f, format_version=3), "format version 3"),
         (lambda f: write(f, files={"other.onnx": "0"}), "speaks of other.onnx, not of model.onnx"),
         (lambda f: (f / "model.onnx").write_bytes(b"changed"), "is not the file"),
     ],

@@ -17,7 +17,7 @@ from t3d.cli import main
 from t3d.errors import T3DError
 from t3d.export.onnx_network import OnnxSegmenter
 from t3d.export.trained import read_trained
-from t3d.weights.encoder_record import sha256
+from t3d.files import sha256
 
 pytest.importorskip("onnxscript")
 SPACING = [12.0] * 3
@@ -71,7 +71,7 @@ def test_both_formats_take_a_number_of_windows_they_were_not_exported_with(expor
 
 def test_an_export_is_not_replaced_unasked(exported, trained_segmentation):
     before = (exported / "model.onnx").read_bytes()
-    with pytest.raises(T3DError, match="exists; choose another --out_dir"):
+    with pytest.raises(T3DError, match="is already there; choose another --out_dir"):
         export(RUNS, trained_segmentation, exported)
     assert (exported / "model.onnx").read_bytes() == before
 

@@ -48,6 +48,6 @@ def test_what_cannot_be_served_is_refused_and_leaves_nothing(trained_segmentatio
         with pytest.raises(T3DError, match=words):
             install_bundle(**options)
     shutil.copy(models / "checkpoint_epoch=2.pt", models / "model.pt")
-    with pytest.raises(T3DError, match="is not the model that model.json beside it describes"):
+    with pytest.raises(T3DError, match="is not the file that model.json describes"):
         install_bundle(BUNDLE, app_dir=app, models=models)
     assert list(app.iterdir()) == [app / "main.py"]

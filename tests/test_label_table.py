@@ -38,7 +38,7 @@ def test_a_file_is_read_and_its_faults_are_named(tmp_path):
     with pytest.raises(T3DError, match="set labels_file to a label table"):
         read_label_table(file)
     file.write_text("{")
-    with pytest.raises(T3DError, match="labels.json is not valid JSON"):
+    with pytest.raises(T3DError, match="labels.json is no label table: it is not valid JSON"):
         read_label_table(file)
     file.write_text('{"liver": 1, "liver": 2}')
     with pytest.raises(T3DError, match="liver is named twice"):
@@ -49,3 +49,40 @@ def test_a_file_is_read_and_its_faults_are_named(tmp_path):
             read_label_table(file)
     file.write_text(json.dumps({"background": 0, "lungs": [1, 2]}))
     assert read_label_table(file) == {"background": [0], "lungs": [1, 2]}
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert read_label_table(file) == {"background": [0], "lungs": [1, 2]}
+
+
+def dataset(labels):
+    return {"channel_names": {"0": "CT"}, "labels": labels, "numTraining": 2, "file_ending": ".nii.gz"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "table"),
+    [
+        ({"background": 0, "liver": 1, "kidneys": [2, 3]}, {"background": [0], "liver": [1], "kidneys": [2, 3]}),
+        ({"0": "background", "2": "spleen", "1": "liver"}, {"background": [0], "spleen": [2], "liver": [1]}),
+        ({"0": "background", "1": "kidney", "2": "kidney"}, {"background": [0], "kidney": [1, 2]}),
+    ],
+)
+def test_the_table_of_a_dataset_json_is_read(tmp_path, labels, table):
+    (tmp_path / "dataset.json").write_text(json.dumps(dataset(labels)))
+    assert list(read_label_table(tmp_path / "dataset.json").items()) == list(table.items())
+
+
+def test_the_class_ignore_is_not_learnt_and_said(tmp_path, caplog):
+    (tmp_path / "dataset.json").write_text(json.dumps(dataset({"background": 0, "liver": 1, "ignore": 2})))
+    assert read_label_table(tmp_path / "dataset.json") == {"background": [0], "liver": [1]}
+    assert "class ignore (value 2)" in caplog.text and "refused" in caplog.text
+
+
+def test_faults_of_a_dataset_json_are_named(tmp_path):
+    file = tmp_path / "dataset.json"
+    for labels, words in (
+        ({"background": 0, "whole": [1, 2], "core": 2}, "value 2 stands for whole and for core.*overlap"),
+        ({}, "has no class beside background"),
+        ({"0": "background", "liver": 1}, "value '?background"),
+    ):
+        file.write_text(json.dumps(dataset(labels)))
+        with pytest.raises(T3DError, match=f"dataset.json.*{words}"):
+            read_label_table(file)

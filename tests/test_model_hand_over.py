@@ -3,11 +3,13 @@ import json
 
 import torch
 
-from t3d.train.model_hand_over import ModelHandOver
+from t3d.train.model_hand_over import ModelHandOver, amp_dtype
 from t3d.train.training_state import BestModel
 
 
 class FakeEngine:
+    amp = False
+
     def __init__(self, **metrics):
         self.state = type("State", (), {"epoch": 4, "metrics": metrics})()
 
@@ -30,6 +32,7 @@ def test_the_best_becomes_the_model_and_the_last_stays_beside_it(tmp_path):
     record = json.loads((tmp_path / "model.json").read_text())
     assert record["model"] == "best" and record["best"] == {"gauge": "dice", "value": 0.7}
     assert record["labels"] == {"liver": 1} and record["epochs"] == 4
+    assert (record["format_version"], record["kind"], record["amp_dtype"]) == (2, "segmentation", None)
     for name, digest in record["files"].items():
         assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
 
@@ -40,3 +43,13 @@ def test_without_validation_the_last_is_the_model(tmp_path):
     ModelHandOver(ckpt_dir=str(tmp_path), network=network, record={}, best=best).write(FakeEngine())
     assert torch.equal(read(tmp_path, "model.pt")["weight"], network.weight)
     assert json.loads((tmp_path / "model.json").read_text())["model"] == "last"
+
+
+def test_the_record_says_what_the_training_autocast_to(tmp_path):
+    engine = FakeEngine()
+    engine.amp, engine.amp_kwargs = True, {"dtype": torch.bfloat16}
+    ModelHandOver(ckpt_dir=str(tmp_path), network=torch.nn.Linear(1, 1), record={"findings": ["nodule"]}).write(engine)
+    record = json.loads((tmp_path / "model.json").read_text())
+    assert (record["kind"], record["amp_dtype"]) == ("classification", "bfloat16")
+    engine.amp_kwargs = {}
+    assert amp_dtype(engine) == "float16"  # torch's own choice for CUDA

@@ -27,6 +27,6 @@ def test_damaged_records_are_named(tmp_path, content):
 
 
 def test_other_versions_are_named(tmp_path):
-    (tmp_path / "model.json").write_text(json.dumps({**RECORD, "format_version": 2}))
-    with pytest.raises(T3DError, match="format version 2"):
+    (tmp_path / "model.json").write_text(json.dumps({**RECORD, "format_version": 3}))
+    with pytest.raises(T3DError, match="format version 3"):
         recorded_model(tmp_path)

@@ -47,5 +47,5 @@ def test_earlier_results_stay_unless_asked(tmp_path):
 def test_refuse_existing(tmp_path):
     refuse_existing(str(tmp_path / "no.json"), overwrite=False)
     refuse_existing(tmp_path, overwrite=True)
-    with pytest.raises(T3DError, match="exists"):
+    with pytest.raises(T3DError, match="already there"):
         refuse_existing(tmp_path, overwrite=False)

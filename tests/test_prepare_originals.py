@@ -59,7 +59,7 @@ def test_missing_and_changed_originals_are_named(cohort, tmp_path):
     with pytest.raises(T3DError, match=f"{case['case_id']}: its record is missing"):
         original_files(listed, where)
     (tmp_path / "store" / "prepared.json").unlink()
-    with pytest.raises(T3DError, match="does not say where the original files lie"):
+    with pytest.raises(T3DError, match="prepared.json does not exist; put it back, or use the raw datalist"):
         original_files(listed, where)
 
 

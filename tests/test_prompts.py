@@ -43,19 +43,22 @@ def test_a_users_file_and_a_choice(tmp_path):
         choose_prompts(prompts, ["gallstone", "nodule"])
     with pytest.raises(T3DError, match=r"findings \[\]"):
         choose_prompts(prompts, [])
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert read_prompts(file) == prompts
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is not as expected"),
-        ("[]", "is not as expected"),
-        ('{"findings": []}', "is not as expected"),
+        ("{", "is no file of prompts: it is not valid JSON .*; make it {"),
+        ("[]", "it holds a list"),
+        ('{"findings": []}', 'it has no object "findings"; make it {"findings"'),
         ('{"findings": {}}', "has no findings"),
         ('{"findings": {"a": {"positive": ["x"]}}}', "a has no negative wordings"),
         ('{"findings": {"a": {"positive": "x", "negative": ["y"]}}}', "a has no positive wordings"),
         ('{"findings": {"a": {"positive": [" "], "negative": ["y"]}}}', "a has no positive wordings"),
         ('{"findings": {"a b": {"positive": ["x"], "negative": ["y"]}, "A-B": {}}}', "names A-B twice"),
+        ('{"findings": {"a": {}, "a": {}}}', "a is named twice"),
     ],
 )
 def test_faulty_files_are_named(tmp_path, content, message):
@@ -63,5 +66,5 @@ def test_faulty_files_are_named(tmp_path, content, message):
     file.write_text(content)
     with pytest.raises(T3DError, match=message):
         read_prompts(file)
-    with pytest.raises(T3DError, match="cannot be read"):
+    with pytest.raises(T3DError, match="absent.json does not exist; correct --prompts_file"):
         read_prompts(tmp_path / "absent.json")

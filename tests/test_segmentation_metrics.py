@@ -142,7 +142,7 @@ def test_interval_is_over_patients(tmp_path):
 def test_earlier_metrics_are_kept(tmp_path):
     evaluate(tmp_path, {"a": (label(), AFFINE, 1)})
     before = (tmp_path / "out" / "metrics.json").read_bytes()
-    with pytest.raises(T3DError, match="metrics.json exists.*--overwrite True"):
+    with pytest.raises(T3DError, match="metrics.json is already there.*--overwrite True"):
         evaluate(tmp_path, {"b": (label(), AFFINE, 1)})
     assert (tmp_path / "out" / "metrics.json").read_bytes() == before
     evaluate(tmp_path, {"b": (label(), AFFINE, 1)}, overwrite=True)

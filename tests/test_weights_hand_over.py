@@ -7,7 +7,7 @@ import torch
 from monai.networks.nets import SwinUNETR
 from torch import nn
 
-import t3d.weights.encoder_record
+import t3d.files
 from t3d.errors import T3DError
 from t3d.networks.vision_encoder import swin_transformer
 from t3d.weights import encoder_state, load_encoder, load_network, read_encoder, save_encoder, save_network
@@ -74,9 +74,7 @@ def test_encoder_state_has_monais_names_and_is_a_copy():
 def test_saved_files_agree_with_the_record(saved):
     network, folder, record = saved
     assert json.loads((folder / "encoder.json").read_text()) == record
-    assert record["files"] == {
-        name: t3d.weights.encoder_record.sha256(folder / name) for name in ("encoder.pt", "encoder.safetensors")
-    }
+    assert record["files"] == {name: t3d.files.sha256(folder / name) for name in ("encoder.pt", "encoder.safetensors")}
     assert (record["tensors"], record["preprocessing"], record["seed"]) == (TENSORS, PREPROCESSING, 0)
     assert record["network"]["window_size"] == 4 and record["network"]["depths"] == [2, 2, 2, 2]
     assert record["parameters"] == sum(p.numel() for p in network.swinViT.parameters())
@@ -122,7 +120,7 @@ def test_pretraining_checkpoints_load_and_their_heads_are_counted(tmp_path, pref
         assert load_encoder(target, tmp_path / "ssl.pt") is target
     assert same_encoder(target, source)
     assert "3 entries beside the encoder left aside" in caplog.text
-    digest = t3d.weights.encoder_record.sha256(tmp_path / "ssl.pt")
+    digest = t3d.files.sha256(tmp_path / "ssl.pt")
     assert f"loaded all {TENSORS} encoder tensors from {tmp_path / 'ssl.pt'} (sha256 {digest})" in caplog.text
 
 

@@ -1,6 +1,5 @@
 """The command `t3d check`."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,11 +39,12 @@ def check(
     from t3d.check.cohort import check_cohort
     from t3d.check.sheet import Sheet
     from t3d.check.summary import summary_json, summary_text
+    from t3d.files import refuse_existing, write_json
 
     fast, overwrite = flag("fast", fast), flag("overwrite", overwrite)
     target = None if json is None else Path(str(json)).expanduser()
-    if target is not None and target.exists() and not overwrite:
-        raise T3DError(f"{target} is already there; choose another --json, or pass --overwrite True")
+    if target is not None:
+        refuse_existing(target, overwrite=overwrite, option="--json")
     if sheet is not None and fast:
         raise T3DError("--sheet shows voxels, --fast reads none; leave one of them out")
     file = Path(str(datalist)).expanduser().absolute()
@@ -58,7 +58,7 @@ def check(
         sheet=None if sheet is None else Sheet(Path(str(sheet)).expanduser(), overwrite=overwrite),
     )
     if target is not None:
-        _write(target, summary_json(checked, file.name, fast=fast))
+        write_json(target, summary_json(checked, file.name, fast=fast))
     sys.stdout.write(summary_text(checked, file.name, fast=fast))
     if checked.faults:
         raise SystemExit(1)
@@ -68,9 +68,3 @@ def _above_zero(name: str, value: Any) -> int:
     if isinstance(value, bool) or not str(value).isdigit() or int(value) < 1:
         raise T3DError(f"--{name} is {value!r}; give a whole number above 0")
     return int(value)
-
-
-def _write(target: Path, content: dict[str, Any]) -> None:
-    from t3d.atomic import write_atomically
-
-    write_atomically({target: lambda stream: stream.write((json.dumps(content, indent=2) + "\n").encode())})

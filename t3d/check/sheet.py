@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
 from t3d.check.slice import Picture
-from t3d.errors import T3DError
+from t3d.files import refuse_existing
 
 ROWS, COLUMNS = 6, 8
 _PAGE = re.compile(r"check_\d+\.png")
@@ -28,8 +28,7 @@ class Sheet:
 
     def __init__(self, folder: Path, *, overwrite: bool = False) -> None:
         there = [file for file in folder.iterdir() if _PAGE.fullmatch(file.name)] if folder.is_dir() else []
-        if there and not overwrite:
-            raise T3DError(f"{folder} already holds pages; choose another --sheet, or pass --overwrite True")
+        refuse_existing(sorted(there), overwrite=overwrite, option="--sheet")
         for file in there:
             file.unlink()
         self.folder, self.pages = folder, 0
@@ -62,5 +61,5 @@ class Sheet:
         figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=1 - 0.16 / rows, wspace=0.04, hspace=0.16)
         target = io.BytesIO()
         figure.savefig(target, format="png", dpi=100, facecolor="black", metadata={"Software": None})
-        write_atomically({self.folder / f"check_{self.pages:03d}.png": lambda stream: stream.write(target.getvalue())})
+        write_atomically({self.folder / f"check_{self.pages:03d}.png": target.getvalue()})
         self.held = []

@@ -11,12 +11,12 @@ What this file knows, and from where:
 * Organ names: ``dataset.json``.
 """
 
-import json
 import re
 from pathlib import Path
 
 from t3d.cohorts.collected import UNLABELLED, Collected, folder_at, nifti_files, stem
 from t3d.errors import T3DError
+from t3d.files import read_json
 
 LAYOUT = "imagesTr/amos_0001.nii.gz and labelsTr/amos_0001.nii.gz (the folder amos22)"
 _FIRST_MR, _IDS = 500, 600
@@ -63,8 +63,9 @@ def collect(root: str | Path) -> Collected:
 def _labels(file: Path) -> dict[str, int] | None:
     if not file.is_file():
         return None
+    remedy = "unpack the release again"
+    labels = read_json(file, what="dataset.json of AMOS", remedy=remedy, need={"labels": dict})["labels"]
     try:
-        labels = json.loads(file.read_text(encoding="utf-8"))["labels"]
         return {str(name).replace("/", " ").replace(",", " "): int(value) for value, name in labels.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise T3DError(f'{file} has no readable "labels"; unpack the release again') from None
+    except (ValueError, TypeError):
+        raise T3DError(f'{file} has a key of "labels" that is no whole number; {remedy}') from None

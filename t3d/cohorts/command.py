@@ -115,6 +115,7 @@ def write_datalist(
 
     from t3d.cohorts.hold_out import hold_out
     from t3d.cohorts.write import say_cohort, write_cohort
+    from t3d.files import refuse_existing
 
     key = name.lower().replace("-", "_")
     if key not in COHORTS:
@@ -127,8 +128,7 @@ def write_datalist(
     target = Path(out).expanduser().absolute()
     if target.suffix != ".json":
         raise T3DError(f"--out {out} is not a .json file; the datalist is one, such as datalist.json")
-    if target.exists() and not overwrite:
-        raise T3DError(f"{target} is already there; choose another --out, or replace it with --overwrite True")
+    refuse_existing(target, overwrite=overwrite, option="--out")
     collected = adapter.collect(root, **(options or {}))
     collected.check(str(Path(root).expanduser()), adapter.LAYOUT)
     # the test list first, so that a validation list is never taken from it

@@ -11,11 +11,11 @@ What this file knows, and from where:
 * No patient numbers: each case is its own patient.
 """
 
-import json
 from pathlib import Path
 
 from t3d.cohorts.collected import UNLABELLED, Collected, folder_at, stem
 from t3d.errors import T3DError
+from t3d.files import read_json
 
 LAYOUT = "dataset.json with imagesTr, labelsTr and imagesTs beside it (a folder such as Task09_Spleen)"
 
@@ -68,13 +68,8 @@ def _dataset_file(folder: Path) -> Path:
 
 
 def _read(file: Path) -> dict:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise T3DError(f"{file} is not valid JSON ({error}); download the task again") from None
-    if not isinstance(content, dict) or not isinstance(content.get("training"), list):
-        raise T3DError(f'{file} has no list "training"; it is no dataset.json of the Decathlon')
-    return content
+    remedy = "download the task again"
+    return read_json(file, what="dataset.json of the Decathlon", remedy=remedy, need={"training": list})
 
 
 def _labels(labels: object, file: Path) -> dict[str, int]:

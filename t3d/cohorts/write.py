@@ -2,13 +2,13 @@
 
 import csv
 import io
-import json
 import logging
 from pathlib import Path
 
 from t3d.atomic import write_atomically
 from t3d.cohorts.collected import NOT_FOUND, Collected
-from t3d.errors import SHOWN_FAULTS, T3DError
+from t3d.errors import SHOWN_FAULTS
+from t3d.files import json_bytes, refuse_existing
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +35,10 @@ def write_cohort(collected: Collected, out: Path, *, overwrite: bool) -> list[Pa
     if collected.not_found or missing.exists():
         files[missing] = _not_found(collected)
     if collected.labels is not None:
-        files[out.with_name("labels.json")] = _json(collected.labels)
-    files[out] = _json(_relative(collected.lists, out.parent))
-    there = [file for file in files if file.exists()]
-    if there and not overwrite:
-        raise T3DError(f"{there[0]} is already there; choose another --out, or replace it with --overwrite True")
-    write_atomically({file: lambda stream, data=data: stream.write(data) for file, data in files.items()})
+        files[out.with_name("labels.json")] = json_bytes(collected.labels, indent=1)
+    files[out] = json_bytes(_relative(collected.lists, out.parent), indent=1)
+    refuse_existing(files, overwrite=overwrite, option="--out")
+    write_atomically(files)
     return list(files)
 
 
@@ -75,10 +73,6 @@ def _with_paths(item: dict, folder: Path) -> dict:
         if key in item and Path(item[key]).is_relative_to(folder):
             new[key] = Path(item[key]).relative_to(folder).as_posix()
     return new
-
-
-def _json(content: dict) -> bytes:
-    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _not_found(collected: Collected) -> bytes:

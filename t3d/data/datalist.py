@@ -1,6 +1,5 @@
 """Reading `datalist.json` and finding every fault in it before any training starts."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from nibabel.filebasedimages import ImageFileError
 from t3d.data.datalist_checks import duplicate_cases, file_faults, report_faults, shared_patients
 from t3d.data.shuffled_reports import shuffle_reports
 from t3d.errors import T3DError, raise_faults
+from t3d.files import read_json
 from t3d.volume.image_file import open_image
 from t3d.volume.nifti_header import header_faults
 from t3d.volume.store import is_stored, open_stored
@@ -111,19 +111,9 @@ def read_datalist(file: Path) -> dict:
     Raises:
         T3DError: the file is missing, no UTF-8, no JSON, or holds no lists of cases.
     """
-    if not file.is_file():
-        raise T3DError(f"{file} does not exist; set dataset_dir or datalist_file to where datalist.json is.")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise T3DError(f"{file.name} is not UTF-8 text; save it as UTF-8.") from error
-    except json.JSONDecodeError as error:
-        # The decoder's own text is kept out of the chain: its `doc` attribute holds all reports.
-        place = f"line {error.lineno}, column {error.colno}: {error.msg}"
-        raise T3DError(f"{file.name} is not valid JSON ({place}); correct it there.") from None
-    if not isinstance(content, dict):
-        found = type(content).__name__
-        raise T3DError(f'{file.name} holds a {found}; it must be an object with the lists "training" ...')
+    absent = "set dataset_dir or datalist_file to where datalist.json is"
+    remedy = 'make it an object with the lists "training", "validation" and "test"'
+    content = read_json(file, what="datalist", remedy=remedy, absent=absent)
     for name in SPLITS:
         if not isinstance(content.get(name, []), list):
             raise T3DError(f'{file.name}: "{name}" is not a list; make it a list of cases.')

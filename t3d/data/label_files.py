@@ -1,6 +1,5 @@
 """Findings that an annotation server keeps as one JSON file per case."""
 
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from monai.transforms import Transform
 
 from t3d.data.findings import labelled
 from t3d.errors import T3DError
+from t3d.files import read_json
 
 
 def with_findings(items: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict]:
@@ -51,11 +51,9 @@ def _read(item: Mapping[str, Any], names: Sequence[str]) -> dict:
     path = Path(item["label"])
     case = item.get("case_id") or Path(item["image"]).name.removesuffix(".gz").removesuffix(".nii")
     form = '{"findings": {"name": 0, 1 or null}}'
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))["findings"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise T3DError(f"case {case}: label {path.name} is no JSON file of the form {form}; save it again") from error
-    unknown = sorted(set(found) - set(names)) if isinstance(found, Mapping) else []
+    who, remedy = f"case {case}: label {path.name}", f"save it again in the form {form}"
+    found = read_json(path, what="file of findings", remedy=remedy, who=who, need={"findings": dict})["findings"]
+    unknown = sorted(set(found) - set(names))
     if unknown:
         raise T3DError(
             f"case {case}: label {path.name} names {', '.join(unknown)}, which the model does not score; its findings "

@@ -1,15 +1,14 @@
 """Few labels: seeded subsets of the patients, each inside the next larger one."""
 
 import hashlib
-import json
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from t3d.atomic import write_atomically
 from t3d.errors import T3DError
+from t3d.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -120,14 +119,10 @@ def _spread(patients: Sequence[str], classes: Mapping[str, set[str]]) -> list[st
 
 def _record(file: Path, content: dict) -> None:
     if file.is_file():
-        try:
-            earlier = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise T3DError(f"{file} is no JSON: delete it, or choose another folder for this run") from error
+        remedy = "delete it, or choose another folder for this run"
+        earlier = read_json(file, what="record of a label fraction", remedy=remedy)
         if earlier == content:
             return
-        if not isinstance(earlier, dict):
-            raise T3DError(f"{file} is no record of a label fraction: choose another folder for this run")
         changed = [
             f"{key} {earlier.get(key)!r} there, {content[key]!r} now"
             for key in ("fraction", "seed", "stratify", "of")
@@ -137,4 +132,4 @@ def _record(file: Path, content: dict) -> None:
             f"{file} records another subset ({'; '.join(changed) or 'other patients'}). Use the settings and the list "
             "it was made with, or another --ckpt_dir to start anew; nothing was changed"
         )
-    write_atomically({file: lambda stream: stream.write((json.dumps(content, indent=2) + "\n").encode())})
+    write_json(file, content)

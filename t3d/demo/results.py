@@ -1,10 +1,10 @@
 """What the steps of a demonstration left behind, read back."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from t3d.errors import T3DError
+from t3d.files import read_json
 
 STARTS = {"t3d": "T3D", "twin": "vision-only twin", "scratch": "from scratch"}
 STAGES = {"segmentation": "dice", "classification": "auroc"}
@@ -70,4 +70,4 @@ def _same_labels(results: Results, stage: str, place: Path) -> None:
 
 
 def _read(file: Path) -> dict:
-    return json.loads(file.read_text(encoding="utf-8"))
+    return read_json(file, what="result of the demonstration", remedy="delete its folder and run make demo again")

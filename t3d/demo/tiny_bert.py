@@ -19,6 +19,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 
 from t3d.demo.masked_words import train_on_masked_words
 from t3d.errors import T3DError
+from t3d.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def tiny_bert(
     temporary = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}.", dir=out_dir.parent))
     try:
         _write(temporary, texts, settings)
-        (temporary / _RECORD).write_text(json.dumps(record, indent=1) + "\n")
+        write_json(temporary / _RECORD, record)
         temporary.chmod(0o755)  # mkdtemp's own mode would hide the folder from the other users of a shared disk
         os.rename(temporary, out_dir)
         logger.info("made a tiny text encoder of %d texts in %s", len(texts), out_dir)
@@ -128,7 +129,7 @@ def _write(folder: Path, texts: Sequence[str], settings: dict[str, Any]) -> None
     (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
     tokenizer = {"tokenizer_class": "BertTokenizer", "do_lower_case": True}
     tokenizer |= {"model_max_length": settings["max_tokens"]}
-    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer, indent=1) + "\n")
+    write_json(folder / "tokenizer_config.json", tokenizer)
     config = BertConfig(
         vocab_size=len(tokens),
         hidden_size=settings["width"],
@@ -160,8 +161,8 @@ def _reusable(folder: Path, record: dict[str, Any]) -> bool:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     try:
-        found = json.loads((folder / _RECORD).read_text())
-    except (OSError, ValueError):
+        found = read_json(folder / _RECORD, what="record of a tiny BERT", remedy="choose another folder")
+    except T3DError:
         found = None
     if found != record or not (folder / "model.safetensors").is_file():
         raise T3DError(

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -19,7 +18,7 @@ from matplotlib.figure import Figure
 from t3d.atomic import write_atomically
 from t3d.evaluate.classification_metrics import Scored, mean_known
 from t3d.evaluate.thresholds import calibrated
-from t3d.infer.predictions import refuse_existing
+from t3d.files import json_bytes, refuse_existing
 from t3d.metrics.classification import auprc, auroc, calibration_error, f1, roc_curve, sensitivity, specificity
 from t3d.metrics.intervals import bootstrap_statistic
 
@@ -74,8 +73,8 @@ class ClassificationReport:
         write_atomically(
             {
                 self.folder / "roc.png": lambda file: figure.savefig(file, format="png", dpi=120),
-                self.folder / "metrics.csv": lambda file: file.write(table(content["findings"]).encode()),
-                self.folder / "metrics.json": lambda file: file.write(json.dumps(content, indent=2).encode()),
+                self.folder / "metrics.csv": table(content["findings"]).encode(),
+                self.folder / "metrics.json": json_bytes(content),
             }
         )
         area = content["mean"]["auroc"]

@@ -1,6 +1,5 @@
 """Gauges on disk: ``gauges.json`` and a figure; and their verdict in the log."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -9,7 +8,9 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
+from t3d.evaluate.metric_report import without_nan
 from t3d.evaluate.verdict import verdict
+from t3d.files import json_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class GaugeReport:
         write_atomically(
             {
                 self.folder / "gauges.png": lambda file: figure.savefig(file, format="png", dpi=120),
-                self.folder / "gauges.json": lambda file: file.write((json.dumps(content, indent=2) + "\n").encode()),
+                self.folder / "gauges.json": json_bytes(without_nan(content)),
             }
         )
         for sentence in sentences:

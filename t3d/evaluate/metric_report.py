@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
+from t3d.files import json_bytes
 
 _COLUMNS = {
     "dice": "dice", "surface_dice": "surface_dice", "hd95": "hd95_mm", "label_ml": "label_ml",
@@ -29,13 +29,12 @@ def write_metrics(folder: str | Path, report: Mapping) -> None:
             cell.
     """
     folder = Path(folder)
-    text = json.dumps(without_nan(report), indent=2, allow_nan=False) + "\n"
     figure = draw(report)
     write_atomically(
         {
             folder / "metrics.png": lambda file: figure.savefig(file, format="png", dpi=120),
-            folder / "metrics.csv": lambda file: file.write(table(report["per_case"]).encode()),
-            folder / "metrics.json": lambda file: file.write(text.encode()),
+            folder / "metrics.csv": table(report["per_case"]).encode(),
+            folder / "metrics.json": json_bytes(without_nan(report)),
         }
     )
 

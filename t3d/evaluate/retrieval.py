@@ -15,7 +15,7 @@ from torch import Tensor
 from t3d.atomic import write_atomically
 from t3d.errors import T3DError
 from t3d.evaluate.ranking import recall_and_rank
-from t3d.evaluate.zero_shot import as_json, refuse_earlier
+from t3d.files import json_bytes, refuse_existing
 from t3d.infer.text_embeddings import TextEmbeddings
 from t3d.reports.tokens import report_number
 
@@ -64,7 +64,7 @@ class Retrieval:
 
     def start(self, engine: Engine) -> None:
         """Embed the distinct reports, now that the network has its weights."""
-        refuse_earlier(self.folder, ("metrics.json",), overwrite=self.overwrite)
+        refuse_existing(self.folder / "metrics.json", overwrite=self.overwrite)
         self.report_of: dict[str, int] = {}
         texts: dict[int, str] = {}
         names: dict[int, str] = {}
@@ -118,9 +118,9 @@ class Retrieval:
         files = {
             self.folder / "metrics.png": picture.getvalue(),
             self.folder / "ranks.csv": rows.getvalue().encode(),
-            self.folder / "metrics.json": as_json(metrics),
+            self.folder / "metrics.json": json_bytes(metrics),
         }
-        write_atomically({path: lambda file, data=data: file.write(data) for path, data in files.items()})
+        write_atomically(files)
         for direction, words in DIRECTIONS.items():
             part = metrics[direction]
             logger.info(

@@ -12,6 +12,7 @@ from nibabel.affines import voxel_sizes
 
 from t3d.errors import T3DError
 from t3d.evaluate.metric_report import write_metrics
+from t3d.files import refuse_existing
 from t3d.metrics.lesions import match_lesions
 from t3d.metrics.overlap import TOLERANCE_MM, case_overlap
 from t3d.metrics.segmentation_summary import summarise
@@ -88,9 +89,7 @@ class SegmentationMetrics:
 
     def start(self, engine: Engine) -> None:
         """Refuse to replace the metrics of an earlier run before any work is done."""
-        file = self.folder / "metrics.json"
-        if file.exists() and not self.overwrite:
-            raise T3DError(f"{file} exists: choose another --output_dir, or --overwrite True to replace it")
+        refuse_existing(self.folder / "metrics.json", overwrite=self.overwrite)
         self.cases = []
 
     def measure(self, engine: Engine) -> None:

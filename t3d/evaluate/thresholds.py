@@ -1,6 +1,5 @@
 """From logits to decisions: calibration and thresholds, chosen on validation and kept beside the model."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +11,9 @@ from ignite.engine import Engine, Events
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from t3d.atomic import write_atomically
 from t3d.errors import T3DError
+from t3d.files import read_json, sha256, write_json
 from t3d.metrics.classification import known, roc_curve
-from t3d.weights.encoder_record import sha256
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +118,7 @@ class StoreThresholds:
             "findings": operating_points(scored.logits, scored.labels, self.findings),
         }
         path = self.weights.with_name(FILE_NAME)
-        write_atomically({path: lambda file: file.write((json.dumps(content, indent=2) + "\n").encode())})
+        write_json(path, content)
         logger.info("thresholds of %d findings, chosen on %d cases, written to %s", len(self.findings),
                     len(scored.cases), path)  # fmt: skip
 
@@ -138,11 +136,9 @@ def read_thresholds(*, weights: str, findings: Sequence[str]) -> dict[str, dict]
     if not path.is_file():
         logger.warning("no %s: scores are not calibrated and all thresholds are 0.5; training writes it", path)
         return {name: dict(DEFAULT) for name in findings}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version, wanted, points = content["format_version"], content["model_sha256"], content["findings"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise T3DError(f"{path} is no record of thresholds or is damaged; run the training command again") from error
+    needed = {"format_version": int, "model_sha256": str, "findings": dict}
+    content = read_json(path, what="record of thresholds", remedy="run the training command again", need=needed)
+    version, wanted, points = (content[name] for name in needed)
     if version != FORMAT_VERSION:
         raise T3DError(f"{path} has format version {version}, this t3d reads {FORMAT_VERSION}; install another t3d")
     if Path(weights).is_file() and sha256(Path(weights)) != wanted:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor
 from t3d.atomic import write_atomically
 from t3d.errors import T3DError
 from t3d.evaluate.zero_shot_metrics import finding_states, score_metrics
+from t3d.files import json_bytes, refuse_existing
 from t3d.infer.text_embeddings import TextEmbeddings
 from t3d.reports.prompts import PromptPair, choose_prompts, finding_name, read_prompts
 
@@ -119,7 +119,7 @@ class ZeroShot:
         }
         files = {
             self.folder / "predictions.csv": _csv(names, self.scores).encode(),
-            self.folder / "predictions.json": as_json(content),
+            self.folder / "predictions.json": json_bytes(content),
         }
         states = finding_states([self.items[case] for case in cases], names)
         if np.isfinite(states).any():
@@ -130,24 +130,17 @@ class ZeroShot:
             draw(metrics).savefig(picture, format="png", dpi=120)
             files |= {
                 self.folder / "metrics.png": picture.getvalue(),
-                self.folder / "metrics.json": as_json(metrics),
+                self.folder / "metrics.json": json_bytes(metrics),
             }
             mean = metrics["mean"]["auroc"]
             logger.info("zero-shot mean AUROC %s %s, chance 0.5", mean["value"], mean["interval"])
-        write_atomically({path: lambda file, data=data: file.write(data) for path, data in files.items()})
+        write_atomically(files)
         logger.info("zero-shot scores of %d cases for %d findings written to %s", len(cases), len(names), self.folder)
 
 
 def refuse_earlier(folder: Path, names: Sequence[str], *, overwrite: bool) -> None:
     """Raise a T3DError if results of an earlier run would be replaced."""
-    earlier = [folder / name for name in names if (folder / name).exists()]
-    if earlier and not overwrite:
-        raise T3DError(f"{earlier[0]} exists: choose another --output_dir, or --overwrite True to replace it")
-
-
-def as_json(content: dict) -> bytes:
-    """A result file's bytes; NaN is a fault of the program, not a result."""
-    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+    refuse_existing([folder / name for name in names], overwrite=overwrite)
 
 
 def _known(items: Sequence[dict], prompts: dict[str, PromptPair]) -> list[str] | None:

@@ -1,8 +1,6 @@
 """The command `t3d export`."""
 
-import hashlib
 import io
-import json
 import logging
 import platform
 from collections.abc import Callable
@@ -19,9 +17,11 @@ from t3d.export.compare import TOLERANCE, Difference, as_named, as_record, compa
 from t3d.export.onnx_model import OPSET, onnx_bytes, package_versions
 from t3d.export.parts import HEAD, MAIN, Part, parts_of
 from t3d.export.program import export_program, program_bytes
-from t3d.export.record import FORMAT_VERSION, RECORD_NAME
+from t3d.export.record import RECORD_NAME
 from t3d.export.session import OnnxSession
 from t3d.export.trained import read_trained, windows_of
+from t3d.files import json_bytes, refuse_existing, sha256
+from t3d.weights.record import new_record
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +61,7 @@ def export_bundle(
     if ".onnx" in endings:
         versions |= package_versions()
     there = [path for path in (folder / name for name in _all_names()) if path.exists()]
-    if there and not overwrite:
-        raise T3DError(f"{there[0]} exists; choose another --out_dir, or pass --overwrite to replace the export.")
+    refuse_existing(there, overwrite=overwrite, option="--out_dir")
     trained = read_trained(bundle_root, ckpt_dir=ckpt_dir)
     crop_size = trained.settings["preprocessing"]["crop_size"]
     windows = None if image is None else windows_of(trained.prepare(str(image)), crop_size=crop_size)
@@ -86,10 +85,8 @@ def export_bundle(
             logger.info("%s: %.1f MB, %s", name, len(made[name]) / 1e6, _sentence(worst))
         contents |= made
         signatures[part.name] = _signature(part)
-    record = {
-        "format_version": FORMAT_VERSION,
+    more = {
         "bundle": Path(bundle_root).resolve().name,
-        "files": {name: _sha256(content) for name, content in contents.items()},
         "weights": trained.weights,
         "signatures": signatures,
         **trained.settings,
@@ -97,8 +94,10 @@ def export_bundle(
         "versions": versions,
         "check": {"tolerance": TOLERANCE, "on_a_ct": windows is not None, "files": checks},
     }
-    files = {**contents, RECORD_NAME: (json.dumps(record, indent=2) + "\n").encode()}
-    write_atomically({folder / name: _writer(content) for name, content in files.items()})
+    hashes = {name: sha256(content) for name, content in contents.items()}
+    record = new_record("export", files=hashes, record=more)
+    files = {**contents, RECORD_NAME: json_bytes(record)}
+    write_atomically({folder / name: content for name, content in files.items()})
     for path in there:
         if path.name not in files:
             path.unlink()  # of the other format, and of the earlier export's weights
@@ -128,11 +127,3 @@ def _sentence(worst: Difference) -> str:
         f"differs from the trained network by {worst.max_difference:.2g} at most ({worst.output}, largest value "
         f"{worst.largest_value:.3g}, a window of {worst.sample} among {worst.batch})"
     )
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _writer(content: bytes) -> Callable:
-    return lambda file: file.write(content)

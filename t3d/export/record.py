@@ -1,15 +1,14 @@
 """export.json: what stands beside exported networks, so that they can be used without the training's files."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from t3d.errors import T3DError
-from t3d.weights.encoder_record import same_value, sha256
+from t3d.weights.encoder_record import RECORD_NAME as ENCODER_RECORD
+from t3d.weights.record import ENCODER, EXPORT, MODEL, describes, read_record, same_value
 
 RECORD_NAME = "export.json"
-FORMAT_VERSION = 1
 
 
 def read_export(onnx_file: str | Path, *, model_record: str | Path | None = None) -> dict[str, Any]:
@@ -29,25 +28,14 @@ def read_export(onnx_file: str | Path, *, model_record: str | Path | None = None
     if not onnx_file.is_file():
         raise T3DError(f"there is no {onnx_file}; make it with t3d export, or give --onnx_file the file it wrote.")
     path = onnx_file.with_name(RECORD_NAME)
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        version, files = record["format_version"], record["files"]
-        parts = [record["network"], record["preprocessing"], record["weights"], files]
-    except FileNotFoundError as error:
-        raise T3DError(f"there is no {path} beside {onnx_file.name}; copy the whole folder of the export.") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise T3DError(f"{path} is no record of an export or is damaged; export again.") from error
-    if version != FORMAT_VERSION:
-        raise T3DError(f"{path} has format version {version}, this t3d reads {FORMAT_VERSION}; install another t3d.")
-    if not all(isinstance(part, dict) for part in parts):
-        raise T3DError(f"{path} is no record of an export or is damaged; export again.")
+    record = read_record(path, kinds=EXPORT, remedy="export again", absent="copy the whole folder of the export")
+    files = record["files"]
     if onnx_file.name not in files:
         raise T3DError(f"{path} speaks of {', '.join(files)}, not of {onnx_file.name}; choose one of these.")
-    for name, digest in files.items():
+    for file in map(onnx_file.with_name, files):
         # the other format need not be copied along, but what is there must be what was exported
-        file = onnx_file.with_name(name)
-        if file.is_file() and sha256(file) != digest:
-            raise T3DError(f"{file} is not the file {path} was written with; copy the folder of the export again.")
+        if file.is_file():
+            describes(record, file, name=RECORD_NAME)
     if model_record is not None and Path(model_record).is_file():
         _must_agree(record, Path(model_record), onnx_file)
     return record
@@ -79,12 +67,8 @@ def must_be_exported(onnx_file: str | Path, **settings: Any) -> None:
 
 
 def _must_agree(record: Mapping[str, Any], path: Path, onnx_file: Path) -> None:
-    try:
-        model = json.loads(path.read_text(encoding="utf-8"))
-        theirs = {**model["network"], **model["preprocessing"], **_names(model)}
-        files = dict(model["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise T3DError(f"{path} is no model record or is damaged; copy it again with its weights.") from error
+    model = read_record(path, kinds=ENCODER if path.name == ENCODER_RECORD else MODEL)
+    theirs, files = {**model["network"], **model["preprocessing"], **_names(model)}, model["files"]
     ours = {**record["network"], **record["preprocessing"], **_names(record)}
     different = [
         f"{key} {ours[key]} there, {theirs[key]} here"

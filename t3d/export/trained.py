@@ -11,11 +11,11 @@ from monai.networks.nets import SwinUNETR
 from torch import Tensor, nn
 
 from t3d.errors import T3DError
+from t3d.files import sha256
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.volume_classifier import VolumeClassifier
 from t3d.networks.window_grid import window_sides, window_starts
 from t3d.weights import load_network
-from t3d.weights.encoder_record import sha256
 
 PREPROCESSING = ("spacing", "orientation", "hu_range", "crop_size")
 # which settings of inference.json describe the network of each bundle, as in its record of the training

@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
-from t3d.infer.predictions import refuse_existing
+from t3d.files import refuse_existing
 from t3d.networks.volume_classifier import VolumeClassifier
 
 BLOCK = 8  # voxels of the prepared volume per voxel of the map, a side

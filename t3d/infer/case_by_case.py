@@ -1,6 +1,5 @@
 """A MONAI evaluator over a dataset, one case at a time: a case that fails is named and the others go on."""
 
-import json
 import logging
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +10,8 @@ from ignite.engine import Engine, Events
 from monai.data import DataLoader, list_data_collate
 from torch.utils.data import Dataset
 
-from t3d.atomic import write_atomically
 from t3d.errors import T3DError, plain_message
+from t3d.files import write_json
 from t3d.volume.dicom_series import check_item
 
 logger = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ def run_cases(
         _run(evaluator, loader, guarded.names, done, failed)
     content = {"done": done, "skipped": [str(case) for case in skipped], "failed": failed}
     file = Path(output_dir) / "cases.json"
-    write_atomically({file: lambda stream: stream.write((json.dumps(content, indent=2) + "\n").encode())})
+    write_json(file, content)
     logger.info("%d cases done, %d skipped, %d failed; see %s", len(done), len(skipped), len(failed), file)
     if failed:
         raise T3DError(

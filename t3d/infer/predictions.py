@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 
 from t3d.atomic import write_atomically
-from t3d.errors import T3DError
+from t3d.files import json_bytes, refuse_existing
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +52,8 @@ class SavePredictions:
     def start(self, engine: Engine) -> None:
         """Refuse to replace earlier results unasked."""
         self.cases = []
-        for name in ("predictions.json", "predictions.csv"):
-            refuse_existing(self.folder / name, overwrite=self.overwrite)
+        files = (self.folder / "predictions.json", self.folder / "predictions.csv")
+        refuse_existing(files, overwrite=self.overwrite)
 
     def collect(self, engine: Engine) -> None:
         """Keep the scores of a decollated batch."""
@@ -73,8 +72,8 @@ class SavePredictions:
         }
         write_atomically(
             {
-                self.folder / "predictions.csv": lambda file: file.write(self._table().encode()),
-                self.folder / "predictions.json": lambda file: file.write(json.dumps(content, indent=2).encode()),
+                self.folder / "predictions.csv": self._table().encode(),
+                self.folder / "predictions.json": json_bytes(content),
             }
         )
         logger.info("scores of %d cases written to %s", len(self.cases), self.folder / "predictions.json")
@@ -87,9 +86,3 @@ class SavePredictions:
             scores = (f"{case['scores'][name]:.6f}" for name in self.findings)
             rows.writerow([case["case_id"], *scores, *(case["positive"][name] for name in self.findings)])
         return stream.getvalue()
-
-
-def refuse_existing(path: Path | str, *, overwrite: bool) -> None:
-    """Raise unless a result file is absent or may be replaced."""
-    if Path(path).exists() and not overwrite:
-        raise T3DError(f"{path} exists: choose another --output_dir, or --overwrite True to replace it")

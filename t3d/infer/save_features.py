@@ -12,7 +12,7 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
-from t3d.errors import T3DError
+from t3d.files import refuse_existing
 from t3d.networks.vision_encoder import STRIDE
 
 logger = logging.getLogger(__name__)
@@ -48,8 +48,7 @@ class SaveFeatures:
         case = engine.state.batch["case_id"][0]
         found = engine.state.output["pred"]
         path = self.folder / f"{case}.safetensors"
-        if path.exists() and not self.overwrite:
-            raise T3DError(f"{path} exists: choose another --output_dir, or --overwrite True to replace it")
+        refuse_existing(path, overwrite=self.overwrite)
         affine = torch.as_tensor(image.meta["affine"]).reshape(-1, 4, 4)[0].double().cpu()
         coarse = map_affine(affine)
         tensors = {
@@ -60,7 +59,7 @@ class SaveFeatures:
         if self.save_map:
             tensors |= {"map": found["map"][0], "map_affine": coarse}
         tensors = {name: torch.as_tensor(tensor).detach().cpu().contiguous() for name, tensor in tensors.items()}
-        writers = {path: lambda file: file.write(safetensors.torch.save(tensors, metadata={"case_id": case}))}
+        writers = {path: safetensors.torch.save(tensors, metadata={"case_id": case})}
         if "text_map" in found:
             values = torch.as_tensor(found["text_map"][0, 0]).detach().float().cpu().numpy()
             nifti = nibabel.Nifti1Image(values, coarse.numpy())

@@ -1,14 +1,15 @@
 """A trained bundle as a MONAI Label app takes it: a folder of its own below the app's model/."""
 
-import json
 import shutil
 from pathlib import Path
 
 import t3d
 from t3d.errors import T3DError
+from t3d.files import write_json
 from t3d.monai_label.served_labels import served_metadata, served_record
-from t3d.weights.encoder_record import sha256
-from t3d.weights.model_record import RECORD_NAME, recorded_model
+from t3d.pack.versions import read_metadata
+from t3d.weights.model_record import RECORD_NAME
+from t3d.weights.record import MODEL, describes, read_record
 
 SERVED = ("t3d_segmentation", "t3d_classification")
 _NEVER = shutil.ignore_patterns("__pycache__", "*.pyc")
@@ -48,7 +49,7 @@ def install_bundle(bundle: Path, *, app_dir: Path, models: Path | None = None) -
     if target.exists():
         raise T3DError(f"{target} is there already, perhaps trained by annotators; move it away first")
     record = _record(models)
-    metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    metadata = read_metadata(bundle)
     served = {
         "configs/metadata.json": served_metadata(metadata, record),
         f"models/{RECORD_NAME}": served_record(record),
@@ -66,7 +67,7 @@ def install_bundle(bundle: Path, *, app_dir: Path, models: Path | None = None) -
         if (models / name).is_file():
             shutil.copy(models / name, unfinished / "models" / name)
     for name, content in served.items():
-        (unfinished / name).write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
+        write_json(unfinished / name, content, indent=4)
     unfinished.rename(target)
     return target
 
@@ -77,11 +78,6 @@ def _record(models: Path) -> dict:
     for path in (weights, models / RECORD_NAME):
         if not path.is_file():
             raise T3DError(f"{path} does not exist; train the bundle, or give the folder of its models with --models")
-    recorded_model(models)
-    record = json.loads((models / RECORD_NAME).read_text(encoding="utf-8"))
-    expected = record.get("files", {}).get("model.pt")
-    if expected is not None and sha256(weights) != expected:
-        raise T3DError(
-            f"{weights} is not the model that {RECORD_NAME} beside it describes; copy both from one training"
-        )
+    record = read_record(models / RECORD_NAME, kinds=MODEL)
+    describes(record, weights, name=RECORD_NAME)
     return record

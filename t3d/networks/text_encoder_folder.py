@@ -9,6 +9,7 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 
 from t3d.errors import T3DError
+from t3d.files import sha256
 
 DEFAULT_TEXT_ENCODER = "StanfordAIMI/RadBERT"
 # The head of its main branch since 19 November 2022, so the pinned files and main are the same today.
@@ -83,7 +84,7 @@ def folder_identity(name: str, folder: Path) -> str:
         return f"{name}@{folder.name}"
     digest = hashlib.sha256()
     for file in sorted(_present(os.listdir(folder), ("config", "weights", "tokenizer"))):
-        digest.update(f"{file}\0{_sha256(folder / file)}\0".encode())
+        digest.update(f"{file}\0{sha256(folder / file)}\0".encode())
     return f"sha256:{digest.hexdigest()}"
 
 
@@ -130,11 +131,3 @@ def _present(files: Sequence[str], parts: Sequence[str]) -> list[str]:
         ending = ".safetensors" if index.startswith("model") else ".bin"
         found += [file for file in files if file.endswith(ending) and "-of-" in file]
     return found + [file for file in _TOKENIZER_EXTRAS if file in files]
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 22):
-            digest.update(block)
-    return digest.hexdigest()

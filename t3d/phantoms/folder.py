@@ -1,16 +1,16 @@
 """The folder a cohort is written to: whose it is and what may be overwritten."""
 
-import json
 from pathlib import Path
 
 from t3d.errors import T3DError
+from t3d.files import json_bytes
 
 RECORD = "phantoms.json"
 
 
 def as_json(value: object) -> bytes:
-    """Readable JSON bytes."""
-    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+    """The bytes of a cohort's files, which a later run compares with its own."""
+    return json_bytes(value, indent=1)
 
 
 def check_folder(folder: Path, record: bytes, datalist: bytes) -> None:

@@ -1,6 +1,5 @@
 """Preparing one case: its image and label onto the target grid, into the store, with index and record."""
 
-import json
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping
@@ -14,9 +13,10 @@ import numpy as np
 import t3d
 from t3d.atomic import write_atomically
 from t3d.errors import T3DError
+from t3d.files import json_bytes, sha256
 from t3d.prepare.label_type import label_blocks, label_type
 from t3d.prepare.positions import PositionSampler, lesion_positions
-from t3d.prepare.record import file_hash, fingerprint
+from t3d.prepare.record import fingerprint
 from t3d.prepare.resample import resampled
 from t3d.prepare.slabs import Slabs
 from t3d.prepare.source import VolumeSource, open_source
@@ -176,16 +176,16 @@ class _Grid:
 
 def _write_all(target: Path, files: dict, temporary: dict, content: dict[str, bytes], record: dict) -> None:
     for what, path in temporary.items():
-        record["files"][files[what]] = {"sha256": file_hash(path), "size": path.stat().st_size}
+        record["files"][files[what]] = {"sha256": sha256(path), "size": path.stat().st_size}
     index = target / f".{record['case_id']}.index"
     try:
         index.write_bytes(content["index"])
-        record["files"][files["index"]] = {"sha256": file_hash(index), "size": index.stat().st_size}
+        record["files"][files["index"]] = {"sha256": sha256(index), "size": index.stat().st_size}
     finally:
         index.unlink(missing_ok=True)
-    content["record"] = (json.dumps(record, indent=1) + "\n").encode()
+    content["record"] = json_bytes(record, indent=1)
     writers = {target / files[what]: _copy(path) for what, path in temporary.items()}
-    writers |= {target / files[what]: _bytes(content[what]) for what in ("index", "record")}
+    writers |= {target / files[what]: content[what] for what in ("index", "record")}
     write_atomically(writers)
 
 
@@ -195,10 +195,6 @@ def _copy(path: Path):
             shutil.copyfileobj(source, stream, 2**20)
 
     return write
-
-
-def _bytes(content: bytes):
-    return lambda stream: stream.write(content)
 
 
 def _version(name: str) -> str | None:

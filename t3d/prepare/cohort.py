@@ -1,6 +1,5 @@
 """Preparing a whole cohort: many cases side by side, resumable, with the failed ones named."""
 
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from t3d.atomic import write_atomically
 from t3d.data.datalist import SPLITS, read_datalist, resolve_items
 from t3d.data.datalist_checks import duplicate_cases
 from t3d.errors import T3DError, raise_faults
+from t3d.files import json_bytes
 from t3d.prepare.case import case_files
 from t3d.prepare.disk import say_disk
 from t3d.prepare.folder import claim_folder
@@ -134,14 +134,10 @@ def _write_lists(target: Path, content: Mapping, splits: Mapping, records: Mappi
     prepared = {"spacing": settings["spacing"], "orientation": "RAS", "format_version": FORMAT_VERSION}
     datalist = {**{key: value for key, value in content.items() if key not in SPLITS}, **lists, "prepared": prepared}
     writers = {
-        target / FAILED_FILE: _json(dict(sorted(failed.items()))),
-        target / "datalist.json": _json(datalist),
+        target / FAILED_FILE: json_bytes(dict(sorted(failed.items())), indent=1),
+        target / "datalist.json": json_bytes(datalist, indent=1),
     }
     write_atomically(writers)
-
-
-def _json(content: Any):
-    return lambda stream: stream.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def _summary(target: Path, kept: Mapping, pending: Mapping, failed: Mapping) -> None:

@@ -1,15 +1,15 @@
 """Whose a store's folder is: a folder of another cohort or with other settings is refused."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from t3d.atomic import write_atomically
 from t3d.errors import T3DError
+from t3d.files import read_json, write_json
 from t3d.prepare.record import read_record, same_source
 
 SETTINGS_FILE = "prepared.json"
+_OTHER = "choose another --out_dir, or delete the folder"
 
 
 def claim_folder(
@@ -25,7 +25,7 @@ def claim_folder(
     """
     mark = target / SETTINGS_FILE
     if mark.exists():
-        known = _read(mark)
+        known = read_json(mark, what="settings of a prepared cohort", remedy=_OTHER)
         if known.get("settings") != dict(settings) and not overwrite:
             before = known.get("settings", {})
             changed = [
@@ -45,7 +45,7 @@ def claim_folder(
         if foreign:
             raise T3DError(f"{target} is not empty (it holds {', '.join(foreign[:3])} ..); choose a new --out_dir")
     content = {"datalist": str(datalist), "settings": dict(settings)}
-    write_atomically({mark: lambda stream: stream.write((json.dumps(content, indent=1) + "\n").encode())})
+    write_json(mark, content, indent=1)
     # what a killed run left half written
     for pattern in (".*.tmp", "volumes/.*", "labels/.*", ".*.index"):
         for path in target.glob(pattern):
@@ -63,11 +63,3 @@ def _same_cohort(target: Path, datalist: Path, items: Mapping[str, Mapping], bef
                 f"{target} holds the cohort of {before}, and {datalist} is another one (case {case} differs or is not "
                 "in it); choose another --out_dir"
             )
-
-
-def _read(mark: Path) -> dict:
-    try:
-        found = json.loads(mark.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise T3DError(f"{mark} cannot be read; choose another --out_dir, or delete the folder") from error
-    return found if isinstance(found, dict) else {}

@@ -1,12 +1,12 @@
 """From the cases of a prepared list back to the files they were made from."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from t3d.errors import T3DError
+from t3d.files import read_json
 from t3d.prepare.case import case_files
 from t3d.prepare.folder import SETTINGS_FILE
 from t3d.prepare.record import is_unchanged, read_record
@@ -30,10 +30,8 @@ def original_files(items: Sequence[Mapping[str, Any]], datalist_file: str | Path
         return [dict(item) for item in items]
     store = Path(datalist_file).expanduser().absolute().parent
     remedy = "put it back, or use the raw datalist as --datalist_file"
-    try:
-        raw = Path(json.loads((store / SETTINGS_FILE).read_text(encoding="utf-8"))["datalist"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise T3DError(f"{store / SETTINGS_FILE} does not say where the original files lie; {remedy}") from error
+    what = "record of where the original files lie"
+    raw = Path(read_json(store / SETTINGS_FILE, what=what, remedy=remedy, need={"datalist": str})["datalist"])
     originals = []
     for item in items:
         case = item["case_id"]

@@ -1,13 +1,13 @@
 """The record of a prepared case: from what it was made, how, and whether it still holds."""
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from t3d.errors import T3DError
+from t3d.files import read_json, sha256
 
 _PART = 2**20
 
@@ -30,18 +30,13 @@ def fingerprint(path: Path, folder: Path) -> dict[str, Any]:
     }
 
 
-def file_hash(path: Path) -> str:
-    """The sha256 of a file."""
-    return fingerprint(path, path.parent)["sha256"]
-
-
 def read_record(path: Path) -> dict[str, Any] | None:
     """A case's record, or None where there is none or a broken one; then the case is prepared (again)."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        needed = dict.fromkeys(("sources", "settings", "files"), dict)
+        return read_json(path, what="record of a prepared case", remedy="prepare the case again", need=needed)
+    except T3DError:
         return None
-    return found if isinstance(found, dict) and {"sources", "settings", "files"} <= set(found) else None
 
 
 def is_current(
@@ -59,7 +54,7 @@ def is_current(
         file = out_dir / name
         if not file.is_file() or file.stat().st_size != known["size"]:
             return False
-        if verify and file_hash(file) != known["sha256"]:
+        if verify and sha256(file) != known["sha256"]:
             return False
     return all(is_unchanged(sources[key], known) for key, known in record["sources"].items())
 

@@ -1,6 +1,5 @@
 """The command `t3d reports`: what the training will read of a cohort's reports, and what it leaves out."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -28,14 +27,14 @@ def reports(
         out_file: JSON file for the counts and all the cases named; nothing is written without it.
         overwrite: replace out_file where it is there.
     """
-    from t3d.atomic import write_atomically
     from t3d.data.datalist import SPLITS, read_datalist
+    from t3d.files import refuse_existing, write_json
     from t3d.reports.loss import count_loss, say_loss
 
     drop, overwrite = flag("drop_comparisons", drop_comparisons), flag("overwrite", overwrite)
     target = None if out_file is None else Path(str(out_file)).expanduser()
-    if target is not None and target.exists() and not overwrite:
-        raise T3DError(f"{target} is already there; choose another --out_file, or replace it with --overwrite True")
+    if target is not None:
+        refuse_existing(target, overwrite=overwrite, option="--out_file")
     names = tuple(sections.replace(" ", "").split(",")) if isinstance(sections, str) else tuple(sections)
     counts = {}
     for split, items in read_datalist(Path(str(datalist)).expanduser()).items():
@@ -50,5 +49,5 @@ def reports(
             "drop_comparisons": drop,
             "lists": {split: loss.as_dict() for split, loss in counts.items()},
         }
-        write_atomically({target: lambda stream: stream.write((json.dumps(content, indent=2) + "\n").encode())})
+        write_json(target, content)
         logger.info("counts in %s", target)

@@ -1,12 +1,12 @@
 """Prompt pairs for zero-shot scores: sentences that say a finding is there, and that it is not."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from t3d.errors import T3DError
+from t3d.files import read_json
 
 DEFAULT_PROMPTS = Path(__file__).parent / "chest_abdomen_ct.json"
 
@@ -38,16 +38,12 @@ def read_prompts(file: str | Path | None = None) -> dict[str, PromptPair]:
         T3DError: the file is missing or no such JSON, names a finding twice, or a finding lacks a wording.
     """
     path = Path(file) if file is not None else DEFAULT_PROMPTS
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))["findings"]
-        items = list(found.items())
-    except OSError as error:
-        raise T3DError(f"prompts_file {path} cannot be read ({error.strerror}): choose a JSON file") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise T3DError(
-            f'prompts_file {path} is not as expected: make it {{"findings": {{"NAME": {{"positive": ["It is there."], '
-            '"negative": ["It is not there."]}}}'
-        ) from error
+    form = '{"findings": {"NAME": {"positive": ["It is there."], "negative": ["It is not there."]}}}'
+    content = read_json(
+        path, what="file of prompts", remedy=f"make it {form}", absent="correct --prompts_file",
+        need={"findings": dict}, once=True,
+    )  # fmt: skip
+    items = list(content["findings"].items())
     if not items:
         raise T3DError(f"prompts_file {path} has no findings: add prompt pairs to it")
     pairs: dict[str, PromptPair] = {}

@@ -1,27 +1,31 @@
 """What training leaves behind for the other stages: an encoder, or a model to use, with a record of it."""
 
-import hashlib
 import io
-import json
 import logging
 from collections.abc import Mapping
-from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
-import monai
 import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-import t3d
 from t3d.atomic import write_atomically
+from t3d.files import json_bytes, sha256
 from t3d.train.training_state import BestModel
 from t3d.weights import save_encoder, save_network, unwrapped
-from t3d.weights.model_record import FORMAT_VERSION, RECORD_NAME
+from t3d.weights.model_record import RECORD_NAME
+from t3d.weights.record import model_kind, new_record
 
 logger = logging.getLogger(__name__)
+
+
+def amp_dtype(engine: Engine) -> str | None:
+    """What a MONAI trainer autocasts to, such as "bfloat16"; None where it computes in full precision."""
+    if not getattr(engine, "amp", False):
+        return None
+    return str(engine.amp_kwargs.get("dtype", torch.float16)).removeprefix("torch.")  # CUDA's own default
 
 
 class HandOver:
@@ -47,7 +51,7 @@ class HandOver:
         if idist.get_rank() != 0:
             return
         save_network(self.network, self.folder / "model.pt")
-        save_encoder(self.network, self.folder, record=self.record)
+        save_encoder(self.network, self.folder, record={"amp_dtype": amp_dtype(engine), **self.record})
         logger.info("wrote model.pt, encoder.pt, encoder.safetensors and encoder.json to %s", self.folder)
 
 
@@ -84,17 +88,15 @@ class ModelHandOver:
         last = buffer.getvalue()
         validated = self.best is not None and self.best.value is not None
         contents = {"model.pt": self.best.path.read_bytes() if validated else last, "model_last.pt": last}
-        record = {
-            "format_version": FORMAT_VERSION,
-            "t3d": t3d.__version__,
-            "monai": monai.__version__,
-            "torch": torch.__version__,
-            "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+        more = {
             "model": "best" if validated else "last",
             "epochs": engine.state.epoch,
             **({"best": self.best.state_dict()} if validated else {}),
+            "amp_dtype": amp_dtype(engine),
             **self.record,
         }
-        contents[RECORD_NAME] = (json.dumps(record, indent=2) + "\n").encode()
-        write_atomically({self.folder / name: methodcaller("write", data) for name, data in contents.items()})
+        files = {name: sha256(content) for name, content in contents.items()}
+        record = new_record(model_kind(self.record), files=files, record=more)
+        contents[RECORD_NAME] = json_bytes(record)
+        write_atomically({self.folder / name: data for name, data in contents.items()})
         logger.info("wrote model.pt (the %s), model_last.pt and %s to %s", record["model"], RECORD_NAME, self.folder)

@@ -104,7 +104,7 @@ class WindowFeatures:
             features, mask = self.network.window_features(volume[0].to(self.device))
         self.network.train(training)
         tensors = {"features": features[0].float().cpu().contiguous(), "mask": mask[0].cpu().contiguous()}
-        write_atomically({self.path(item): lambda file: file.write(safetensors.torch.save(tensors))})
+        write_atomically({self.path(item): safetensors.torch.save(tensors)})
 
 
 class WindowFeaturesd(MapTransform):

@@ -1,13 +1,17 @@
 """The label table: which value of a label file means which class."""
 
-import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from t3d.errors import T3DError
+from t3d.files import read_json
+
+logger = logging.getLogger(__name__)
 
 BACKGROUND = "background"
+_IGNORE = "ignore"  # nnU-Net's name for voxels that nobody annotated
 LARGEST_VALUE = 65535  # segmentations are written as uint8 or uint16
 
 
@@ -45,7 +49,8 @@ def class_values(table: Mapping[str, Any], *, source: str = "the label table") -
                 raise T3DError(f"{source}: class {name} has the value {number!r}; use whole numbers, 0 to 65535")
             if number in owner:
                 raise T3DError(
-                    f"{source}: value {number} stands for {owner[number]} and for {name}; a value has one class"
+                    f"{source}: value {number} stands for {owner[number]} and for {name}; a value has one class, so "
+                    "regions that overlap must be parted"
                 )
             owner[number] = name
     return values
@@ -54,6 +59,10 @@ def class_values(table: Mapping[str, Any], *, source: str = "the label table") -
 def read_label_table(labels_file: str | Path) -> dict[str, list[int]]:
     """Read a label table from a JSON file and check it.
 
+    The file is the table itself, or a ``dataset.json`` with the table as its ``"labels"``: of nnU-Net (name -> value
+    or values) or of the Medical Segmentation Decathlon and nnU-Net 1 ("value" -> name). nnU-Net's class ``ignore`` is
+    not read: a label file with its value is refused where labels are checked, as nothing here can leave voxels out.
+
     Returns:
         As ``class_values``.
 
@@ -61,17 +70,23 @@ def read_label_table(labels_file: str | Path) -> dict[str, list[int]]:
         T3DError: no such file, no JSON, or no label table.
     """
     file = Path(labels_file)
-    if not file.is_file():
-        raise T3DError(f"{file} does not exist; set labels_file to a label table")
-    try:
-        # pairs, because the same name twice would silently keep the last
-        pairs = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=list)
-    except ValueError as error:
-        raise T3DError(f"{file.name} is not valid JSON ({error}); correct it there") from error
-    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
-        raise T3DError(f'{file.name} is no label table; make it an object {{"background": 0, "liver": 1, ..}}')
-    names = [name for name, _ in pairs]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise T3DError(f"{file.name}: {', '.join(twice)} is named twice; name a class once, with a list of values")
-    return class_values(dict(pairs), source=file.name)
+    form = 'make it an object {"background": 0, "liver": 1, ..}'
+    # once, because the same name twice would silently keep the last
+    table = read_json(file, what="label table", remedy=form, absent="set labels_file to a label table", once=True)
+    if isinstance(table.get("labels"), Mapping):
+        table = _of_dataset(table["labels"], file)
+    return class_values(table, source=file.name)
+
+
+def _of_dataset(labels: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    table = dict(labels)
+    if table and all(value.isdigit() for value in table) and all(isinstance(name, str) for name in table.values()):
+        names = list(table.values())
+        table = {name: [int(value) for value, own in labels.items() if own == name] for name in names}
+    ignored = table.pop(_IGNORE, None)
+    if ignored is not None:
+        logger.warning(
+            "%s: class %s (value %s) is no class to learn, and voxels cannot be left out: cases with it are refused",
+            file.name, _IGNORE, ignored,
+        )  # fmt: skip
+    return table

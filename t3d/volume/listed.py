@@ -1,10 +1,10 @@
 """Whether a datalist is one of the prepared store, and whether its grid is the one that training wants."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from t3d.errors import T3DError
+from t3d.files import read_json
 
 # Millimetres; configs and lists hold the same decimal numbers.
 _TOLERANCE = 1e-6
@@ -23,9 +23,9 @@ def is_prepared(
         T3DError: prepared for another spacing or orientation.
     """
     try:
-        content = json.loads(Path(datalist_file).expanduser().read_text(encoding="utf-8"))
-        about = content.get("prepared")
-    except (OSError, ValueError, AttributeError):
+        file = Path(datalist_file).expanduser()
+        about = read_json(file, what="datalist", remedy="correct it").get("prepared")
+    except T3DError:
         return False
     if not isinstance(about, dict):
         return False

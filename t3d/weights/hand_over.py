@@ -4,12 +4,9 @@ Encoder weights carry the names of ``monai.networks.nets.SwinUNETR`` (``swinViT.
 loads what T3D saves, and published Swin UNETR pre-training weights load into T3D.
 """
 
-import hashlib
 import io
-import json
 import logging
 from collections.abc import Mapping
-from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +16,11 @@ from torch import Tensor, nn
 
 from t3d.atomic import write_atomically
 from t3d.errors import T3DError
+from t3d.files import json_bytes, sha256
 from t3d.weights.architecture import mismatch, settings_that_differ
-from t3d.weights.encoder_record import RECORD_NAME, compare_preprocessing, make_record, sha256, verified_record
+from t3d.weights.encoder_record import RECORD_NAME, make_record, verified_record
 from t3d.weights.names import PREFIX, encoder_part
+from t3d.weights.record import compare_preprocessing
 from t3d.weights.state_files import read_state
 
 logger = logging.getLogger(__name__)
@@ -56,10 +55,10 @@ def save_encoder(network: nn.Module, folder: str | Path, *, record: Mapping[str,
     pickled = io.BytesIO()
     torch.save(state, pickled)
     weights = {"encoder.pt": pickled.getvalue(), "encoder.safetensors": safetensors.torch.save(state)}
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in weights.items()}
+    hashes = {name: sha256(content) for name, content in weights.items()}
     content = make_record(state, files=hashes, record=record)
-    files = {**weights, RECORD_NAME: (json.dumps(content, indent=2) + "\n").encode()}
-    write_atomically({folder / name: methodcaller("write", data) for name, data in files.items()})
+    files = {**weights, RECORD_NAME: json_bytes(content)}
+    write_atomically({folder / name: data for name, data in files.items()})
     logger.info("saved the encoder (%d tensors) to %s", len(state), folder)
     return content
 
