@@ -57,9 +57,20 @@ def served_steps(*, preparation: Preparation, weights: str, network: nn.Module) 
     return Compose([check, *_loaded(("image",)), *scaled_on_grid(preparation)])
 
 
-def training_steps(
+def training_steps(*, preprocessing: Compose, prepared: bool = False, **crops: Any) -> Compose:
+    """From a listed case to its training crops: raw volumes go through ``preprocessing`` whole, prepared ones do not.
+
+    Args:
+        preprocessing: ``case_steps``.
+        prepared: the files are those of ``t3d prepare``, of which only the crops are read.
+        crops: see ``crop_steps``.
+    """
+    random = crop_steps(prepared=prepared, **crops)
+    return random if prepared else Compose([preprocessing, random])
+
+
+def crop_steps(
     *,
-    preprocessing: Compose,
     preparation: Preparation,
     labels: Mapping[str, Any],
     crop_size: int | Sequence[int],
@@ -73,21 +84,20 @@ def training_steps(
     """Random crops of a case, half of them on foreground or by the classes' ratios, flipped and jittered.
 
     Args:
-        preprocessing: ``case_steps``; raw volumes go through it whole, prepared ones are read crop by crop.
-        preparation, labels: those of ``preprocessing``.
+        preparation, labels: those of ``case_steps``.
         crop_size: voxels per side, one number or three.
         crops_per_case: crops of one volume in a batch.
         crop_ratios: how often a crop is centred on each class, background first; None for half and half.
         lesion_classes: names of classes whose single lesions are drawn alike, however small (prepared cases only).
         flip: probability of mirroring each axis.
         intensity_jitter: see ``flips_and_jitter``.
-        prepared: the files are those of ``t3d prepare``.
+        prepared: crop the files of the store as they are, in HU and label values; else volumes after ``case_steps``.
     """
     table, window = class_values(labels), ensure_tuple_rep(crop_size, 3)
     random = flips_and_jitter(_KEYS, flip=(flip,) * 3, jitter=intensity_jitter)
     if not prepared:
         crop = _crop(window, crops_per_case, crop_ratios, classes=len(table))
-        return Compose([preprocessing, Compose([SpatialPadd(_KEYS, spatial_size=window), crop, *random])])
+        return Compose([SpatialPadd(_KEYS, spatial_size=window), crop, *random])
     crops = LazyLabelCropsd(
         crop_size=window,
         class_values=list(table.values()),
