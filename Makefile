@@ -98,10 +98,12 @@ lint: .venv-test/ready
 	@echo "==> checking style and format"
 	@$(TEST_PYTHON) -m ruff check .
 	@$(TEST_PYTHON) -m ruff format --check .
+	@$(TEST_PYTHON) scripts/format_configs.py --check
 
 format: .venv-test/ready
 	@$(TEST_PYTHON) -m ruff check --fix .
 	@$(TEST_PYTHON) -m ruff format .
+	@$(TEST_PYTHON) scripts/format_configs.py
 
 demo: demo-summary
 	@echo "==> done: see $D/summary.md and $D/summary.png"

@@ -13,6 +13,7 @@ from monai.bundle import ConfigWorkflow, load, verify_metadata, verify_net_in_ou
 from monai.networks.nets import SwinUNETR
 
 import t3d
+from t3d.data.findings import DEFAULT_FINDINGS
 
 FINDINGS = TINY["findings"]
 PREPROCESSING = {"spacing": [12.0] * 3, "orientation": "RAS", "hu_range": [-1000, 1000], "crop_size": 32}
@@ -41,7 +42,7 @@ def test_metadata_fits_the_schema_the_package_and_the_default_findings(shared_da
     metadata = read("metadata")
     assert metadata["version"] == t3d.__version__ and metadata["version"] in metadata["changelog"]
     channels = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
-    assert list(channels.values()) == read("train")["default_findings"] == read("inference")["default_findings"]
+    assert list(channels.values()) == list(DEFAULT_FINDINGS)
 
 
 @pytest.mark.parametrize("name", ["train", "inference"])
@@ -58,7 +59,7 @@ def test_network_takes_and_gives_what_the_metadata_says(name):
 
 def test_train_and_inference_agree():
     train, inference = read("train"), read("inference")
-    for key in ("image_preprocessing", "network_def", "recorded", "spacing", "orientation", "hu_range", "crop_size",
+    for key in ("preparation", "network_def", "recorded", "spacing", "orientation", "hu_range", "crop_size",
                 "overlap", "body_level", "body_share", "feature_size", "window_size", "attention_width"):  # fmt: skip
         assert train[key] == inference[key], key
 

@@ -13,6 +13,7 @@ from monai.inferers import SlidingWindowInferer
 from monai.networks.nets import SwinUNETR
 from segmentation_runs import BUNDLE, RUNS
 
+from t3d.bundle.segmentation_steps import served_steps
 from t3d.cli import main
 from t3d.errors import T3DError
 from t3d.export.onnx_network import OnnxSegmenter
@@ -99,13 +100,11 @@ def test_inference_with_the_export_writes_what_the_network_writes(exported, few,
 
 @torch.no_grad()
 def test_a_real_ct_through_windows_agrees(shared_data, trained, onnx_network):
-    config = json.loads((BUNDLE / "configs" / "inference.json").read_text())["preprocessing"]
-    config["transforms"] = [
-        step for step in config["transforms"] if "keys" in step
-    ]  # not the look at a server's request
-    config["transforms"][3]["axcodes"], config["transforms"][4]["pixdim"] = "RAS", [3.0] * 3
-    config["transforms"][5].update(a_min=-1000, a_max=1000)
-    prepare = ConfigParser({"it": config}).get_parsed_content("it")
+    prepare = served_steps(
+        preparation={"spacing": [3.0] * 3, "orientation": "RAS", "hu_range": [-1000, 1000]},
+        weights="not looked at without a server",
+        network=trained.network,
+    )
     image = next((shared_data / "totalseg_torso_3mm").rglob("*ct*.nii.gz"))
     volume = prepare({"image": str(image)})["image"].as_tensor().unsqueeze(0)
     slide = SlidingWindowInferer(roi_size=(64,) * 3, sw_batch_size=4, overlap=0.25, mode="gaussian")

@@ -7,12 +7,29 @@ from pathlib import Path
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from plain_state import state
+from step_configs import BUNDLES, NAMES, configs, flat, parser
 
-BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
-NAMES = ("t3d_pretrain", "t3d_segmentation", "t3d_classification")
 SCALARS = ("spacing", "orientation", "hu_range", "crop_size", "feature_size", "window_size")
 STEPS = ("Orientationd", "Spacingd", "ScaleIntensityRanged")
 NO_CONFIGURATIONS = ("metadata", "labels_")
+# every composition that an image comes through whole, by the configurations that make it
+WHOLE = {
+    "t3d_pretrain": {
+        ("train",): ("train#preprocessing", "validate#preprocessing"),
+        ("inference",): ("preprocessing",),
+    },
+    "t3d_segmentation": {
+        ("train",): ("train#preprocessing", "validate#preprocessing"),
+        ("train", "evaluate"): ("validate#dataset#transform",),
+        ("inference",): ("preprocessing",),
+    },
+    "t3d_classification": {
+        ("train",): ("train#preprocessing", "validate#preprocessing"),
+        ("train", "evaluate"): ("validate#dataset#transform",),
+        ("inference",): ("preprocessing",),
+    },
+}
 # What an overlay may set otherwise than t3d_pretrain's overlay of the same name, and why.
 MEANT = {
     ("t3d_segmentation", "demo"): {"crop_size": "SwinUNETR cannot train on crops of one deepest token (instance norm)"}
@@ -23,32 +40,23 @@ def read(file: Path) -> dict:
     return json.loads(file.read_text())
 
 
-def dictionaries(part):
-    """All dicts of a configuration, in the order they stand in."""
-    if isinstance(part, dict):
-        yield part
-    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        yield from dictionaries(inner)
-
-
-def as_list(value) -> list:
-    return value if isinstance(value, list) else [value]
-
-
-def steps(config: dict) -> list[dict]:
+def steps(transform) -> list:
     """The three steps as the image meets them; what concerns labels is checked and left out."""
     found = []
-    for one in dictionaries(config):
-        name = str(one.get("_target_", "")).rsplit(".", 1)[-1]
-        if name not in STEPS or "image" not in as_list(one["keys"]):
+    for one in flat(transform):
+        name = type(one).__name__
+        if name not in STEPS or "image" not in one.keys:
             continue
-        step = {key: value for key, value in one.items() if key not in ("keys", "allow_missing_keys")}
-        place = as_list(one["keys"]).index("image")
-        if name == "Spacingd" and isinstance(one["mode"], list):
-            others = [mode for number, mode in enumerate(one["mode"]) if number != place]
-            assert set(others) <= {"nearest"}, one
-            step["mode"] = one["mode"][place]
-        found.append({**step, "_target_": name})
+        place = one.keys.index("image")
+        if name == "Spacingd":
+            assert set(one.mode[:place] + one.mode[place + 1 :]) <= {"nearest"}
+        made = {key: value for key, value in vars(one).items() if key not in ("keys", "allow_missing_keys")}
+        # what is given once for each key
+        made = {
+            key: value[place] if type(value) is tuple and len(value) == len(one.keys) else value
+            for key, value in made.items()
+        }
+        found.append([name, state(made)])
     return found
 
 
@@ -59,10 +67,10 @@ def default(value):
     return value
 
 
-def faults(bundles: Path) -> list[str]:
-    """What differs from t3d_pretrain's train.json (and its demo.json)."""
+def differing_options(bundles: Path) -> list[str]:
+    """Numbers of the configurations that are not those of t3d_pretrain's train.json (and its demo.json)."""
     truth, demo = (read(bundles / "t3d_pretrain" / "configs" / f"{name}.json") for name in ("train", "demo"))
-    found = [] if [step["_target_"] for step in steps(truth)] == list(STEPS) else ["t3d_pretrain/train: steps"]
+    found = []
     for bundle in NAMES:
         folder = bundles / bundle / "configs"
         names = {file.stem for file in folder.glob("*.json")}
@@ -75,8 +83,6 @@ def faults(bundles: Path) -> list[str]:
                 found += [
                     f"{where}: {k} is not that of training" for k in SCALARS if default(config.get(k)) != truth[k]
                 ]
-                if steps(config) != steps(truth):
-                    found.append(f"{where}: the steps are not those of t3d_pretrain/train")
                 continue
             meant = MEANT.get((bundle, name), {})
             wanted = {key: demo[key] for key in SCALARS if key in demo} if name == "demo" else {}
@@ -86,13 +92,24 @@ def faults(bundles: Path) -> list[str]:
                 for key in {*wanted, *given} - set(meant)
                 if given.get(key) != wanted.get(key)
             ]
-            if steps(config):
-                found.append(f"{where}: an overlay brings preprocessing steps of its own")
     return found
 
 
+def differing_steps(bundles: Path, only: tuple[str, ...] = NAMES) -> list[str]:
+    """Compositions whose three steps are not those of t3d_pretrain's training in this repository."""
+    truth = steps(parser(*configs("t3d_pretrain", "train")).get_parsed_content("preprocessing"))
+    assert [name for name, _ in truth] == list(STEPS)
+    return [
+        f"{bundle}/{'+'.join(names)}: {name}"
+        for bundle in only
+        for names, compositions in WHOLE[bundle].items()
+        for name in compositions
+        if steps(parser(*configs(bundle, *names, bundles=bundles)).get_parsed_content(name)) != truth
+    ]
+
+
 def test_all_bundles_prepare_images_alike():
-    assert faults(BUNDLES) == []
+    assert differing_options(BUNDLES) == [] and differing_steps(BUNDLES) == []
 
 
 def test_what_is_meant_to_differ_still_does():
@@ -101,48 +118,56 @@ def test_what_is_meant_to_differ_still_does():
         assert all(config[key] != other[key] for key in keys)
 
 
-MUTATIONS = [
-    (name, file, change)
-    for name in NAMES
-    for file, change in (
-        ("train", ("pixdim", [1.0, 1.0, 1.0])),
-        ("inference", ("mode", "nearest")),
-        ("inference", ("axcodes", "LPS")),
-        ("train", ("clip", False)),
-        ("inference", ("a_min", -500)),
-        ("inference", ("window_size", 4)),
-        ("inference", ("spacing", "$@recorded.get('spacing', [1.0, 1.0, 1.5])")),
-        ("demo", ("feature_size", 24)),
-        ("demo", ("spacing", [5.0, 5.0, 5.0])),
-        ("evaluate", ("hu_range", [-1000, 1000])),
-    )
-]
+@pytest.fixture
+def changed(tmp_path):
+    """A copy of the configurations with one change: changed(bundle, file, change)."""
 
-
-@pytest.mark.parametrize(("name", "file", "change"), MUTATIONS)
-def test_drift_is_found(name, file, change, tmp_path):
-    for bundle in NAMES:
-        shutil.copytree(BUNDLES / bundle / "configs", tmp_path / bundle / "configs")
-    path = tmp_path / name / "configs" / f"{file}.json"
-    config = read(path)
-    key, value = change
-    step = [one for one in dictionaries(config) if key in one and one.get("_target_") in STEPS]
-    assert len(step) == (0 if key in SCALARS else 1)
-    (step[0] if step else config)[key] = value
-    path.write_text(json.dumps(config))
-    # a drift of the truth itself shows up at the others
-    assert any(fault.startswith(f"{name}/") or name == "t3d_pretrain" for fault in faults(tmp_path))
-
-
-def test_a_step_more_or_less_or_exchanged_is_found(tmp_path):
-    for bundle in NAMES:
-        shutil.copytree(BUNDLES / bundle / "configs", tmp_path / bundle / "configs")
-    path = tmp_path / "t3d_classification" / "configs" / "train.json"
-    for change in (lambda s: s[::-1], lambda s: s[:-1], lambda s: [*s, s[-1]]):
-        config = read(BUNDLES / "t3d_classification" / "configs" / "train.json")
-        config["image_preprocessing"] = change(config["image_preprocessing"])
+    def make(bundle: str, file: str, change) -> Path:
+        for name in NAMES:
+            shutil.copytree(BUNDLES / name / "configs", tmp_path / name / "configs", dirs_exist_ok=True)
+        path = tmp_path / bundle / "configs" / f"{file}.json"
+        config = read(path)
+        change(config)
         path.write_text(json.dumps(config))
-        assert faults(tmp_path) == ["t3d_classification/train: the steps are not those of t3d_pretrain/train"]
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize("bundle", NAMES)
+@pytest.mark.parametrize(
+    ("file", "key", "value"),
+    [
+        ("inference", "window_size", 4),
+        ("inference", "spacing", "$@recorded.get('spacing', [1.0, 1.0, 1.5])"),
+        ("demo", "feature_size", 24),
+        ("demo", "spacing", [5.0, 5.0, 5.0]),
+        ("evaluate", "hu_range", [-1000, 1000]),
+    ],
+)
+def test_another_number_is_found(bundle, file, key, value, changed):
+    faults = differing_options(changed(bundle, file, lambda config: config.update({key: value})))
+    # a drift of the truth itself shows up at the others
+    assert any(fault.startswith(f"{bundle}/") or bundle == "t3d_pretrain" for fault in faults)
+
+
+@pytest.mark.parametrize("bundle", NAMES)
+@pytest.mark.parametrize("file", ["train", "inference"])
+@pytest.mark.parametrize(
+    ("key", "value"), [("spacing", [1.0, 1.0, 1.0]), ("orientation", "RAS"), ("hu_range", [-500, 701])]
+)
+def test_a_stage_that_does_not_read_an_option_is_found(bundle, file, key, value, changed):
+    folder = changed(bundle, file, lambda config: config["preparation"].update({key: value}))
+    assert any(fault.startswith(f"{bundle}/{file}") for fault in differing_steps(folder, (bundle,)))
+
+
+def test_steps_of_its_own_are_found(changed):
+    own = {"_target_": "Compose", "transforms": [{"_target_": "LoadImaged", "keys": "image"}]}
+    folder = changed("t3d_classification", "train", lambda config: config.update(preprocessing=own))
+    assert differing_steps(folder, ("t3d_classification",)) == [
+        "t3d_classification/train: validate#preprocessing",
+        "t3d_classification/train+evaluate: validate#dataset#transform",
+    ]
 
 
 @pytest.mark.parametrize("bundle", NAMES[1:])

@@ -67,7 +67,7 @@ def test_network_takes_and_gives_what_the_metadata_says():
 
 def test_train_and_inference_prepare_images_alike():
     train, inference = read("train"), read("inference")
-    assert train["image_preprocessing"] == inference["image_preprocessing"]
+    assert train["preparation"] == inference["preparation"]
     recorded: dict = {}
     for key in ("spacing", "orientation", "hu_range", "crop_size", "feature_size", "window_size", "embedding_width",
                 "use_text", "candidates", "text_encoder", "text_revision", "text_width", "max_tokens",

@@ -7,10 +7,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from bundle_runs import environment
+from bundle_runs import REPOSITORY, environment
 from monai.bundle import ConfigWorkflow, load, verify_metadata
 from monai.networks.nets import SwinUNETR
 from segmentation_runs import BUNDLE, NAMES, config_files, places, run, small_cohort
+from zip_runs import python_without_t3d
 
 import t3d
 from t3d.volume.label_table import read_label_table
@@ -44,18 +45,22 @@ def python(code, folder):
 
 
 @pytest.mark.parametrize(("name", "kind"), [("train", "train"), ("inference", "inference")])
-def test_monai_finds_all_properties_without_t3d_and_without_data(name, kind, tmp_path):
-    python(
+def test_monai_finds_all_properties_without_data_with_the_t3d_that_a_package_brings(name, kind, tmp_path):
+    package = shutil.copytree(BUNDLE, tmp_path / "t3d_segmentation")
+    shutil.copytree(REPOSITORY / "t3d", package / "t3d")
+    done = python_without_t3d(
         f"""
 from monai.bundle import ConfigWorkflow
-workflow = ConfigWorkflow(config_file={config_files(name)[0]!r}, workflow_type={kind!r}, logging_file=False,
-                          dataset_dir="nowhere", output_dir="out", bundle_root={str(BUNDLE)!r})
+workflow = ConfigWorkflow(config_file={str(package / "configs" / f"{name}.json")!r}, workflow_type={kind!r},
+                          logging_file=False, dataset_dir="nowhere", output_dir="out")
 workflow.initialize()
 assert workflow.check_properties() == [], workflow.check_properties()
-assert sys.modules["t3d"] is None and not any(name.startswith("t3d.") for name in sys.modules)
+import t3d
+assert t3d.__file__.startswith({str(package)!r})
 """,
         tmp_path,
     )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_network_takes_and_gives_what_the_metadata_says_without_t3d(tmp_path):
@@ -116,28 +121,12 @@ def test_demo_labels_are_those_of_the_phantoms(cohort):
 
 def test_stages_agree_on_preparation_and_on_results():
     train, inference, evaluate = read("train"), read("inference"), read("evaluate")
-
-    def steps(config, only_image):
-        listed = []
-        for step in config["preprocessing"]["transforms"]:
-            # prepared lists are for training and evaluation; inference reads files
-            if "keys" not in step:
-                continue  # what only MONAI Label's requests need
-            step = {key: value for key, value in step.items() if key not in ("allow_missing_keys", "reader")}
-            if only_image and isinstance(step["keys"], list):
-                modes = {"mode": step["mode"][0]} if "mode" in step else {}
-                step = {**step, "keys": step["keys"][0], **modes}
-            if step["keys"] != "label":
-                listed.append(step)
-        return listed
-
-    assert steps(train, True) == steps(inference, False)
-    written = [step for step in inference["postprocessing"]["transforms"] if "save_prob" not in str(step)]
-    assert written == evaluate["validate#postprocessing"]["transforms"]
+    written = {key: value for key, value in inference["postprocessing"].items() if key != "save_probabilities"}
+    assert written == evaluate["validate#postprocessing"]
     assert train["validate"]["inferer"] == inference["inferer"]
-    for key in ("network_def", "labels", "class_names", "class_values", "label_dtype", "recorded", "bundle_root",
-                "crop_size", "feature_size", "window_size", "sw_batch_size", "overlap", "blend_on_cpu", "spacing",
-                "orientation", "hu_range"):  # fmt: skip
+    for key in ("network_def", "labels", "labels_from", "class_names", "record", "recorded", "bundle_root",
+                "preparation", "crop_size", "feature_size", "window_size", "sw_batch_size", "overlap", "blend_on_cpu",
+                "spacing", "orientation", "hu_range"):  # fmt: skip
         assert train[key] == inference[key], key
 
 

@@ -13,13 +13,30 @@ logger = logging.getLogger(__name__)
 
 UNKNOWN = float("nan")
 
+# what a classifier is built for where nothing else is known, as its metadata.json says
+DEFAULT_FINDINGS = (
+    "aortic_aneurysm",
+    "aortic_calcification",
+    "cardiomegaly",
+    "consolidation",
+    "emphysema",
+    "hepatic_steatosis",
+    "kidney_cyst",
+    "kidney_stone",
+    "liver_lesion",
+    "lung_nodule",
+    "pericardial_effusion",
+    "pleural_effusion",
+    "splenomegaly",
+)
+
 
 def finding_names(
     *,
     findings: Sequence[str] | None = None,
     recorded: Sequence[str] | None = None,
     datalist_file: str | Path | None = None,
-    default: Sequence[str] = (),
+    default: Sequence[str] = DEFAULT_FINDINGS,
 ) -> list[str]:
     """The findings a network scores, in the order of its outputs.
 

@@ -1,0 +1,76 @@
+"""The way back: from a network's output to a label map on the grid of the file that came in."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.transforms import (
+    Activationsd,
+    AsDiscreted,
+    Compose,
+    CopyItemsd,
+    Invertd,
+    MapLabelValued,
+    SaveImaged,
+    Transform,
+)
+
+from t3d.transforms.like_input import LikeInputd
+from t3d.volume.label_table import class_values
+
+
+def grid_back(
+    *,
+    preprocessing: Compose,
+    labels: Mapping[str, Any],
+    output_dir: str | Path,
+    save_probabilities: bool = False,
+) -> Compose:
+    """Classes, original grid, values of the label table, files: ``CASE_pred.nii.gz``, if asked ``CASE_prob.nii.gz``.
+
+    The list is flat: a MONAI Label server leaves out its savers by their class.
+
+    Args:
+        preprocessing: what is inverted: the transforms that the image came through.
+        labels: the label table; a class is written with its first value, as uint8 or, where a value needs it, uint16.
+        output_dir: where the files go.
+        save_probabilities: also write the softmax, one float32 channel for each class.
+    """
+    values = list(class_values(labels).values())
+    kind = np.uint8 if max(max(numbers) for numbers in values) < 256 else np.uint16
+    probabilities = [CopyItemsd("pred", names="prob"), Activationsd("prob", softmax=True)]
+    return Compose(
+        [
+            *(probabilities if save_probabilities else []),
+            # first the classes, which take a byte a voxel on the larger grid, where logits would take 4 for each class
+            AsDiscreted("pred", argmax=True),
+            _inverted("pred", preprocessing, nearest=True),
+            MapLabelValued(
+                "pred",
+                orig_labels=list(range(len(values))),
+                target_labels=[numbers[0] for numbers in values],
+                dtype=kind,
+            ),
+            *([_inverted("prob", preprocessing, nearest=False)] if save_probabilities else []),
+            LikeInputd(("pred", "prob")),
+            _saved("pred", output_dir, kind),
+            *([_saved("prob", output_dir, np.float32)] if save_probabilities else []),
+        ]
+    )
+
+
+def _inverted(key: str, preprocessing: Compose, *, nearest: bool) -> Transform:
+    return Invertd(key, transform=preprocessing, orig_keys="image", nearest_interp=nearest)
+
+
+def _saved(key: str, folder: str | Path, kind: type) -> Transform:
+    return SaveImaged(
+        key,
+        output_dir=folder,
+        output_postfix=key,
+        output_dtype=kind,
+        separate_folder=False,
+        resample=False,
+        print_log=False,
+    )
