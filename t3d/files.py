@@ -99,12 +99,12 @@ def read_json(
     return content
 
 
-def sha256(content: Path | str | bytes) -> str:
-    """The SHA-256 of a file, read in parts, or of bytes, as hexadecimal digits."""
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).hexdigest()
+def sha256(path: Path | str | bytes) -> str:
+    """The SHA-256 of a file, read in parts, or of bytes given in its place, as hexadecimal digits."""
+    if isinstance(path, bytes):
+        return hashlib.sha256(path).hexdigest()
     digest = hashlib.sha256()
-    with open(content, "rb") as file:
+    with open(path, "rb") as file:
         while part := file.read(_PART):
             digest.update(part)
     return digest.hexdigest()

@@ -43,7 +43,7 @@ def test_every_old_path_leads_to_the_same_object(module):
         one = getattr(found, name)
         if isclass(one) or isfunction(one):
             assert one.__module__ not in renamed.MODULES
-            assert getattr(sys.modules[one.__module__], name) is one
+            assert getattr(sys.modules[one.__module__], one.__name__) is one
 
 
 def test_the_table_has_no_path_that_never_was_or_still_is():
