@@ -8,8 +8,9 @@ import torch
 from monai.optimizers import WarmupCosineSchedule
 
 from t3d.errors import T3DError
+from t3d.train.best_model import BestModel
 from t3d.train.trainer import GuardedTrainer
-from t3d.train.training_state import BestModel, TrainingState
+from t3d.train.training_state import TrainingState
 
 STEPS = 5  # per epoch
 
@@ -133,3 +134,13 @@ def test_the_best_model_is_finite_in_value_and_weights(tmp_path):
     with pytest.raises(T3DError, match="diverged: 1 of 2 tensors"):
         best.compare(Validation(0.5))
     assert best.value == 0.1 and best.path.read_bytes() == kept
+
+
+def test_a_checkpoint_of_0_1_that_diverged_is_named(tmp_path):
+    train(tmp_path, max_epochs=1)
+    path = tmp_path / "checkpoint_epoch=1.pt"
+    content = torch.load(path, weights_only=True)
+    content["network"]["bias"][:] = math.nan
+    torch.save(content, path)
+    with pytest.raises(T3DError, match=r"checkpoint_epoch=1\.pt holds 1 tensors .*: delete it"):
+        train(tmp_path, max_epochs=2)
