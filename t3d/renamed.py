@@ -63,6 +63,7 @@ NAMES = {
     "t3d.evaluate.zero_shot": {"as_json": "t3d.files:json_bytes"},
     "t3d.prepare.record": {"file_hash": "t3d.files:sha256"},
     "t3d.reports.sections": {"clean_report": "t3d.reports.clean", "split_sentences": "t3d.reports.sentences"},
+    "t3d.train.trainer": {"ClippingTrainer": "t3d.train.trainer:GuardedTrainer"},
     "t3d.volume.dicom_series": {"find_volumes": "t3d.data.inference_cases"},
     "t3d.weights.encoder_record": {"compare_preprocessing": "t3d.weights.record", "sha256": "t3d.files"},
 }

@@ -31,19 +31,25 @@ def same(found: Compose, expected: Compose, *, count: int) -> None:
     assert steps(found) == steps(expected)
 
 
+def segmentation_training(**options) -> Compose:
+    """What is kept of a case and what is drawn from it; 0.1.0 did both in one."""
+    kept, drawn = (
+        made("t3d_segmentation", TRAIN, f"train#{part}", **options) for part in ("preprocessing", "random_transforms")
+    )
+    return Compose([kept, drawn]) if kept.transforms else drawn
+
+
 @pytest.mark.parametrize(("prepared", "count"), [(False, 2), (True, 8)])
 def test_segmentation_training(prepared, count):
     options = {"prepared": prepared, "lesion_classes": ["kidneys"]}
-    found = made("t3d_segmentation", TRAIN, "train#preprocessing", **options)
+    found = segmentation_training(**options)
     same(found, golden("segmentation_train", "train#preprocessing", **options), count=count)
 
 
 @pytest.mark.parametrize(("prepared", "count"), [(False, 2), (True, 8)])
 def test_tumour_training(prepared, count):
-    found = made(
-        "t3d_segmentation", TRAIN, "train#preprocessing", prepared=prepared, lesion_classes=["tumour"],
-        crop_ratios="$[1, 1] + [3] * (len(@class_names) - 1)",
-    )  # fmt: skip
+    ratios = "$[1, 1] + [3] * (len(@class_names) - 1)"
+    found = segmentation_training(prepared=prepared, lesion_classes=["tumour"], crop_ratios=ratios)
     same(found, golden("segmentation_tumour", "train#preprocessing", prepared=prepared), count=count)
 
 

@@ -57,16 +57,14 @@ def served_steps(*, preparation: Preparation, weights: str, network: nn.Module) 
     return Compose([check, *_loaded(("image",)), *scaled_on_grid(preparation)])
 
 
-def training_steps(*, preprocessing: Compose, prepared: bool = False, **crops: Any) -> Compose:
-    """From a listed case to its training crops: raw volumes go through ``preprocessing`` whole, prepared ones do not.
+def kept_steps(*, preprocessing: Compose, prepared: bool = False) -> Compose:
+    """What is done to a training case before its crops are drawn, and may be cached.
 
     Args:
-        preprocessing: ``case_steps``.
-        prepared: the files are those of ``t3d prepare``, of which only the crops are read.
-        crops: see ``crop_steps``.
+        preprocessing: ``case_steps``, which raw volumes go through whole.
+        prepared: the files are those of ``t3d prepare``, of which only the crops are read: nothing is done.
     """
-    random = crop_steps(prepared=prepared, **crops)
-    return random if prepared else Compose([preprocessing, random])
+    return Compose([]) if prepared else preprocessing
 
 
 def crop_steps(
