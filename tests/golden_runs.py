@@ -1,9 +1,9 @@
 """Golden runs: what the three bundles make of a few phantoms, in numbers that were recorded at version 0.1.
 
 ``python tests/golden_runs.py --write`` writes ``tests/golden/{pretrain,segmentation,classification}.json`` and
-``segmentation_labels.npz`` anew. They were made with version 0.1 (commit 0914bf1), before the large rearrangement of the package,
-to show that it changes no weight, prediction, embedding or metric. Whoever rewrites them says in the commit why the
-numbers had to change.
+``segmentation_labels.npz`` anew. They were made with version 0.1 (commit 0914bf1), before the large rearrangement of
+the package, to show that it changes no weight, prediction, embedding or metric. Whoever rewrites them says in the
+commit why the numbers had to change.
 
 Nothing but what users see is touched: option names, files that runs leave, and MONAI's ids of the trainer and of the
 datasets.
