@@ -23,6 +23,8 @@ OLD = {
 }
 # what went without a new place: parts of commands, which no configuration names; an empty text is the whole module
 GONE = {
+    "t3d.export.compare": "as_named",
+    "t3d.export.program": "program_bytes",
     "t3d.pack.container": "FolderPackage ZipPackage",
     "t3d.pack.hub_layout": "",
     "t3d.pack.large_files": "entries_of",

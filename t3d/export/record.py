@@ -44,7 +44,7 @@ def read_export(onnx_file: str | Path, *, model_record: str | Path | None = None
     if onnx_file.name not in files:
         raise T3DError(f"{path} speaks of {', '.join(files)}, not of {onnx_file.name}; choose one of these.")
     for name, digest in files.items():
-        # the other format need not be copied along, but what is there must be what was exported
+        # of an export of version 0.1.0 its .pt2 need not be copied along, but what is there must be what was exported
         file = onnx_file.with_name(name)
         if file.is_file() and sha256(file) != digest:
             raise T3DError(f"{file} is not the file {path} was written with; copy the folder of the export again.")
