@@ -135,9 +135,9 @@ def quiet_transformers() -> Iterator[None]:
 
 def _load(auto: str, name: str, folder: Path, **options: Any) -> Any:
     """``from_pretrained`` of a class of transformers, never with remote code, its errors in the user's words."""
+    factory = getattr(import_for_text("transformers"), auto)
     try:
         with quiet_transformers():
-            factory = getattr(import_for_text("transformers"), auto)
             return factory.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True, **options)
     except _LOADING_FAULTS as error:
         if "trust_remote_code" in str(error):
