@@ -1,4 +1,4 @@
-"""Processor seconds per window and sizes of an exported segmentation network: torch, torch.export, onnxruntime.
+"""Processor seconds per window and sizes of an exported segmentation network: torch and onnxruntime.
 
     OMP_NUM_THREADS=1 python benchmarks/export_speed.py --folder WORK --crop_size 96 --feature_size 48 --repeats 5
 
@@ -17,7 +17,7 @@ from monai.networks.nets import SwinUNETR
 
 from t3d.export.onnx_model import onnx_bytes
 from t3d.export.parts import parts_of
-from t3d.export.program import export_program, program_bytes
+from t3d.export.program import export_program
 from t3d.export.session import OnnxSession
 from t3d.weights import save_network
 
@@ -28,12 +28,10 @@ logger = logging.getLogger("export_speed")
 def write_files(folder: Path, network: SwinUNETR, *, crop_size: int) -> None:
     (part,) = parts_of(network, crop_size=crop_size)
     start = time.perf_counter()
-    program = export_program(part)
-    (folder / "model.pt2").write_bytes(program_bytes(program))
-    (folder / "model.onnx").write_bytes(onnx_bytes(program, part))
+    (folder / "model.onnx").write_bytes(onnx_bytes(export_program(part), part))
     logger.info("exported in %.0f s", time.perf_counter() - start)
     save_network(network, folder / "model.pt")
-    for name in ("model.pt", "model.pt2", "model.onnx"):
+    for name in ("model.pt", "model.onnx"):
         logger.info("%s: %.1f MB", name, (folder / name).stat().st_size / 1e6)
 
 
@@ -56,9 +54,8 @@ def main() -> None:
         window_size=arguments.window_size,
     ).eval()
     write_files(arguments.folder, network, crop_size=arguments.crop_size)
-    program = torch.export.load(arguments.folder / "model.pt2").module()
     session = OnnxSession(arguments.folder / "model.onnx")
-    runners = {"torch": network, "program": program, "onnxruntime": lambda window: session(image=window)["pred"]}
+    runners = {"torch": network, "onnxruntime": lambda window: session(image=window)["pred"]}
     window = torch.rand(1, 1, *[arguments.crop_size] * 3)
     times: dict[str, list[float]] = {name: [] for name in runners}
     made: dict[str, torch.Tensor] = {}

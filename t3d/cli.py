@@ -129,17 +129,15 @@ def export(
     *,
     out_dir: str,
     ckpt_dir: str | None = None,
-    format: str = "both",
     image: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write a bundle's trained network as ONNX and as a program of torch.export, compared with the network itself.
+    """Write a bundle's trained network as ONNX, compared with the network itself.
 
     Args:
         bundle_root: folder of the bundle.
-        out_dir: folder for model.onnx, model.pt2 (t3d_classification: head.onnx and head.pt2 too) and export.json.
+        out_dir: folder for model.onnx (t3d_classification: head.onnx too) and export.json.
         ckpt_dir: folder with model.pt; the bundle's models if not given.
-        format: onnx, program or both.
         image: a CT file whose windows are compared too, beside made-up ones.
         overwrite: replace an earlier export in the folder.
     """
@@ -149,7 +147,6 @@ def export(
         str(bundle_root),
         out_dir=str(out_dir),
         ckpt_dir=None if ckpt_dir is None else str(ckpt_dir),
-        format=str(format),
         image=None if image is None else str(image),
         overwrite=flag("overwrite", overwrite),
     )

@@ -16,7 +16,7 @@ pytest.importorskip("onnxscript")
 @pytest.fixture(scope="module")
 def exported(trained_classification, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
-    export(RUNS, trained_classification, folder, format="onnx")
+    export(RUNS, trained_classification, folder)
     return folder
 
 

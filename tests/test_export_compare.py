@@ -15,7 +15,7 @@ def part(module=None, name=MAIN) -> Part:
 
 def off_by(amount):
     one = part()
-    found = compare(one, {"x.onnx": lambda image: {"pred": one.module(image) + amount}})["x.onnx"]
+    found = compare(one, lambda image: {"pred": one.module(image) + amount})
     return found
 
 
@@ -31,7 +31,7 @@ def test_an_equal_network_passes_and_one_that_is_off_does_not():
 def test_the_tolerance_grows_with_the_largest_value_only_above_one():
     large = part(nn.Conv3d(1, 2, 1))
     nn.init.constant_(large.module.weight, 100.0)
-    found = compare(large, {"x": lambda image: {"pred": large.module(image) + 2e-3}})["x"]
+    found = compare(large, lambda image: {"pred": large.module(image) + 2e-3})
     assert must_be_small(found, file="x").largest_value > 40
 
 
@@ -44,10 +44,10 @@ def test_a_fault_on_one_kind_of_window_or_one_batch_is_found():
         return {"pred": made}
 
     with pytest.raises(T3DError, match="window of air"):
-        must_be_small(compare(one, {"x": wrong_on_air})["x"], file="x")
+        must_be_small(compare(one, wrong_on_air), file="x")
     fixed = one.module(torch.zeros(2, 1, 8, 8, 8))
     with pytest.raises(IndexError):  # an export that forgot that the batch is dynamic
-        compare(one, {"x": lambda image: {"pred": fixed[: len(image)]}})
+        compare(one, lambda image: {"pred": fixed[: len(image)]})
 
 
 def test_samples_show_everything_and_a_ct_where_there_is_one():

@@ -8,7 +8,7 @@ from t3d.errors import T3DError
 from t3d.export import onnx_model
 from t3d.export.onnx_model import OPSET, onnx_bytes, package_versions
 from t3d.export.parts import MAIN, Part
-from t3d.export.program import export_program, program_bytes
+from t3d.export.program import export_program
 from t3d.export.session import OnnxSession
 
 
@@ -70,12 +70,3 @@ def test_missing_packages_come_with_the_pip_line(monkeypatch, tmp_path):
         package_versions()
     with pytest.raises(T3DError, match="pip install onnxruntime"):
         OnnxSession(tmp_path / "model.onnx")
-
-
-@torch.no_grad()
-def test_a_program_comes_back_from_its_bytes_with_a_dynamic_batch(part, tmp_path):
-    (tmp_path / "model.pt2").write_bytes(program_bytes(export_program(part)))
-    module = torch.export.load(tmp_path / "model.pt2").module()
-    for batch in (1, 2, 5):
-        image = torch.rand(batch, 1, 8, 8, 8)
-        assert torch.equal(module(image), part.module(image))

@@ -31,7 +31,7 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="module")
 def exported(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
-    export(RUNS, trained, folder, format="onnx")
+    export(RUNS, trained, folder)
     return folder
 
 

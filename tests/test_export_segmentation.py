@@ -50,8 +50,8 @@ def refused(cohort, trained_segmentation, **options) -> str:
 def test_the_record_tells_all_that_is_needed_to_use_the_files(exported, trained_segmentation):
     record = json.loads((exported / "export.json").read_text())
     model = json.loads((trained_segmentation / "models" / "model.json").read_text())
-    assert {path.name for path in exported.iterdir()} == {"export.json", "model.onnx", "model.pt2"}
-    assert record["files"] == {name: sha256(exported / name) for name in ("model.pt2", "model.onnx")}
+    assert {path.name for path in exported.iterdir()} == {"export.json", "model.onnx"}
+    assert record["files"] == {"model.onnx": sha256(exported / "model.onnx")}
     assert record["weights"] == {"model.pt": model["files"]["model.pt"]}
     for key in ("network", "preprocessing", "labels"):
         assert record[key] == model[key]
@@ -62,11 +62,9 @@ def test_the_record_tells_all_that_is_needed_to_use_the_files(exported, trained_
 
 
 @torch.no_grad()
-def test_both_formats_take_a_number_of_windows_they_were_not_exported_with(exported, trained, onnx_network):
+def test_it_takes_a_number_of_windows_it_was_not_exported_with(trained, onnx_network):
     windows = torch.rand(3, 1, 64, 64, 64, generator=torch.Generator().manual_seed(7))
     expected = trained.network(windows)
-    program = torch.export.load(exported / "model.pt2").module()
-    assert torch.allclose(program(windows), expected, atol=1e-5)
     assert (onnx_network(windows) - expected).abs().max() <= 1e-4 * max(1, expected.abs().max())
 
 
@@ -137,8 +135,6 @@ def test_the_command_line_says_what_is_missing(tmp_path, capsys, trained_segment
         main(["export", "--bundle_root", str(BUNDLE), "--ckpt_dir", str(tmp_path), "--out_dir", str(tmp_path / "o")])
     with pytest.raises(T3DError, match="is no bundle"):
         main(["export", str(tmp_path), "--out_dir", str(tmp_path / "o")])
-    with pytest.raises(T3DError, match="--format is 'tflite'"):
-        main(["export", str(BUNDLE), "--out_dir", str(tmp_path / "o"), "--format", "tflite"])
     assert not (tmp_path / "o").exists()
 
 

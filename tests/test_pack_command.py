@@ -18,7 +18,7 @@ def test_pack_verify_and_unpack_one_bundle(tmp_path, caplog, monkeypatch):
     (weights / "kept").rename(weights / "t3d_segmentation" / "models")
     main(["pack", "--out_dir", "dist", "--bundle", "t3d_segmentation,t3d_pretrain", "--models_root", "weights"])
     assert sorted(path.name for path in (tmp_path / "dist").iterdir()) == [
-        "t3d_pretrain_v0.1.0.zip", "t3d_segmentation_v0.1.0.zip"
+        "SHA256SUMS", "t3d_pretrain_v0.1.0.zip", "t3d_segmentation_v0.1.0.zip"
     ]  # fmt: skip
     main(["verify", "dist/t3d_pretrain_v0.1.0.zip", "dist/t3d_segmentation_v0.1.0.zip", "--max_gib", "1"])
     assert caplog.text.count("intact") == 2

@@ -34,7 +34,7 @@ def test_the_folder_has_a_model_card_that_the_hub_reads_and_no_links(hub):
         assert front == {"tags": ["monai", "medical"], "library_name": "monai", "license": "apache-2.0"}
         assert text == (folder / "docs" / "README.md").read_text()
         assert (folder / "models" / "model.pt").is_file() and (folder / "t3d" / "__init__.py").is_file()
-    assert [found.manifest.bundle for found in verify_packages(sorted(hub.iterdir()))][0] == NAME
+    assert [found.name for found in verify_packages(sorted(hub.iterdir()))][0] == NAME
 
 
 def test_monai_uploads_exactly_that_folder(hub, monkeypatch, tmp_path):
@@ -60,7 +60,7 @@ def test_monai_uploads_exactly_that_folder(hub, monkeypatch, tmp_path):
     url = push_to_hf_hub(repo=f"lab/{NAME}", name=NAME, bundle_dir=str(hub), token="none", version="0.1.0")
     assert url == f"https://huggingface.co/lab/{NAME}"
     assert [call[0] for call in calls] == ["token", "create_repo", "upload_folder", "create_tag"]
-    # MONAI writes README.md anew: in these very bytes, or the manifest would no longer hold
+    # MONAI writes README.md anew: in these very bytes, or its checksum would no longer hold
     assert content(hub / NAME) == before == content(tmp_path / "uploaded")
     shutil.move(tmp_path / "uploaded", tmp_path / "down" / NAME)
     assert verify_packages([Path(tmp_path / "down" / NAME)])

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import shutil
@@ -9,11 +10,11 @@ import zipfile
 import pytest
 from bundle_runs import REPOSITORY
 from release import BUNDLES, LABELS, WEIGHTS, models, packed
+from zoo_rules import broken_rules
 
 import t3d
 from t3d.errors import T3DError
 from t3d.pack.packages import find_bundles, pack_bundles
-from t3d.pack.zoo_rules import broken_rules
 
 
 def names(path):
@@ -31,7 +32,7 @@ def test_each_zip_is_named_as_the_zoo_names_it_and_has_all_that_runs(release):
         assert path.name == f"{bundle}_v{t3d.__version__}.zip"
         found = [name.removeprefix(f"{bundle}/") for name in names(path)]
         assert all(name.startswith(f"{bundle}/") for name in names(path))
-        for name in ("LICENSE", "MANIFEST.json", "configs/train.json", "configs/logging.conf", "docs/README.md",
+        for name in ("LICENSE", "SHA256SUMS", "configs/train.json", "configs/logging.conf", "docs/README.md",
                      "models/model.pt", "models/README.md", "t3d/__init__.py", "t3d/cli.py",
                      "t3d/reports/chest_abdomen_ct.json"):  # fmt: skip
             assert name in found, name
@@ -53,8 +54,7 @@ def test_the_code_is_a_copy_of_the_running_package(release):
 def test_entries_are_plain_files_of_one_date_and_mode(release):
     with zipfile.ZipFile(release["t3d_pretrain"]) as archive:
         infos = archive.infolist()
-    assert [i.filename for i in infos[:-1]] == sorted(i.filename for i in infos[:-1])
-    assert infos[-1].filename.endswith("MANIFEST.json")
+    assert [i.filename for i in infos] == sorted(i.filename for i in infos)
     assert {i.date_time for i in infos} == {(1980, 1, 1, 0, 0, 0)}
     assert {i.external_attr >> 16 for i in infos} == {stat.S_IFREG | 0o644}
 
@@ -76,7 +76,9 @@ def test_the_same_bytes_again_from_another_checkout_with_another_umask(release, 
     assert done.returncode == 0, done.stderr
     for path in release.values():
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes(), path.name
-        assert f"{path.name}: 0." in done.stderr and "sha256" in done.stderr
+        assert f"{path.name}: 0." in done.stderr
+    there = next(iter(release.values())).parent
+    assert (tmp_path / "out" / "SHA256SUMS").read_bytes() == (there / "SHA256SUMS").read_bytes()
 
 
 def test_a_date_of_choice_and_one_that_is_none(tmp_path, monkeypatch):
@@ -145,6 +147,25 @@ def test_an_earlier_zip_is_only_replaced_when_asked(tmp_path):
     assert first.read_bytes() == b"mine"
     pack_bundles(bundles, out_dir=first.parent, overwrite=True)
     assert zipfile.is_zipfile(first)
+
+
+def test_the_checksums_of_the_folder_are_those_of_all_zips_in_it(tmp_path):
+    weights = models(tmp_path / "weights")
+    options = {"out_dir": tmp_path, "models_root": weights, "large_files_url": "https://host/x", "large_mib": 0.001}
+    for name in ("t3d_pretrain", "t3d_segmentation"):
+        pack_bundles(find_bundles(REPOSITORY / "bundles", [name]), **options)
+    lines = (tmp_path / "SHA256SUMS").read_text().splitlines()
+    assert [line.split("  ")[1] for line in lines] == [
+        "large_files/t3d_pretrain_v0.1.0/models/model.pt", "large_files/t3d_segmentation_v0.1.0/models/model.pt",
+        "t3d_pretrain_v0.1.0.zip", "t3d_segmentation_v0.1.0.zip",
+    ]  # fmt: skip
+    for line in lines:
+        digest, name = line.split("  ")
+        assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
+    (tmp_path / "SHA256SUMS").write_text("mine")
+    with pytest.raises(T3DError, match="SHA256SUMS is damaged or no list of checksums"):
+        pack_bundles(find_bundles(REPOSITORY / "bundles", ["t3d_classification"]), **options)
+    assert (tmp_path / "SHA256SUMS").read_text() == "mine" and len(list(tmp_path.glob("*.zip"))) == 2
 
 
 def test_without_bundles_it_says_where_they_are(tmp_path):

@@ -36,7 +36,7 @@ def test_a_full_disk_leaves_nothing_behind(release, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("t3d.pack.unpack._copy", full)
+    monkeypatch.setattr("t3d.pack.verify._target", full)
     with pytest.raises(T3DError, match="could not write .*No space left on device"):
         unpack_zips([release[NAME]], tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []

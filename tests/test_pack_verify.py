@@ -1,22 +1,25 @@
+import hashlib
 import json
 import os
+import shutil
 import stat
+import subprocess
 import zipfile
 
 import pytest
 from release import packed, rewritten
 
 from t3d.errors import T3DError
-from t3d.pack.manifest import FORMAT_VERSION, MANIFEST
+from t3d.pack.sums import OLD, SUMS
 from t3d.pack.unpack import unpack_zips
 from t3d.pack.verify import verify_packages
 
 NAME = "t3d_segmentation"
 
 
-def manifest_of(path):
+def read(path, name):
     with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read(f"{NAME}/{MANIFEST}"))
+        return archive.read(f"{NAME}/{name}")
 
 
 @pytest.fixture
@@ -45,10 +48,43 @@ def refused(path, words, tmp_path, **options):
 
 def test_intact_packages_verify_as_zips_and_as_folders(release, tmp_path):
     found = verify_packages(list(release.values()))
-    assert [package.manifest.bundle for package in found] == list(release)
+    assert [package.name for package in found] == list(release)
     unpack_zips(list(release.values()), tmp_path)
     again = verify_packages([tmp_path / name for name in release])
-    assert [package.manifest for package in again] == [package.manifest for package in found]
+    assert [package.sums for package in again] == [package.sums for package in found]
+
+
+@pytest.mark.skipif(not shutil.which("sha256sum"), reason="there is no sha256sum")
+def test_sha256sum_reads_the_checksums_of_the_files_and_of_the_zips(folder, release):
+    for place in (folder, release[NAME].parent):
+        done = subprocess.run(["sha256sum", "--check", "--strict", SUMS], cwd=place, capture_output=True, text=True)
+        assert done.returncode == 0 and done.stdout.count(": OK\n") == done.stdout.count("\n") > 2, done.stderr
+    (folder / "t3d" / "cli.py").write_text("")
+    done = subprocess.run(["sha256sum", "--check", SUMS], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 1 and "t3d/cli.py: FAILED" in done.stdout
+
+
+def test_a_zip_whose_own_checksums_were_changed_too_is_found_by_those_beside_it(release, tmp_path):
+    sums = read(release[NAME], SUMS).decode()
+    digest = next(line.split()[0] for line in sums.splitlines() if line.endswith(" t3d/cli.py"))
+    sums = sums.replace(digest, hashlib.sha256(b"evil").hexdigest()).encode()
+    path = rewritten(release[NAME], tmp_path / release[NAME].name, change={SUMS: sums, "t3d/cli.py": b"evil"})
+    assert verify_packages([path])
+    shutil.copy(release[NAME].with_name(SUMS), tmp_path)
+    refused(path, f"is not the zip that {tmp_path / SUMS} names", tmp_path)
+
+
+def test_a_package_of_version_0_1_0_is_compared_with_its_manifest(bad, release, tmp_path):
+    entries = [line.split("  ") for line in read(release[NAME], SUMS).decode().splitlines()]
+    files = {name: {"sha256": digest, "size": 0} for digest, name in entries}
+    old = {"format_version": 1, "bundle": NAME, "files": files, "downloads": {}}
+    manifest = [(f"{NAME}/{OLD}", json.dumps(old).encode())]
+    shutil.copy(bad(drop=(SUMS,), extra=manifest), tmp_path / "old.zip")
+    (found,) = unpack_zips([tmp_path / "old.zip"], tmp_path)
+    assert found.sums == {name: digest for digest, name in entries}
+    assert verify_packages([tmp_path / NAME])
+    bad(drop=(SUMS,), extra=manifest, change={"t3d/cli.py": b""})
+    refused(tmp_path / "bad.zip", "t3d/cli.py was changed", tmp_path)
 
 
 def test_a_changed_file_is_named(bad, tmp_path):
@@ -74,7 +110,7 @@ def test_flipped_bytes_in_the_zip_are_found(release, tmp_path):
 def test_missing_and_added_files_are_named(bad, tmp_path):
     refused(bad(drop=("t3d/errors.py",)), "t3d/errors.py is missing", tmp_path)
     refused(bad(extra=[(f"{NAME}/t3d/more.py", b"")]), "t3d/more.py is not of the package", tmp_path)
-    refused(bad(drop=(MANIFEST,)), f"has no {MANIFEST}", tmp_path)
+    refused(bad(drop=(SUMS,)), f"has no {SUMS}", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -118,18 +154,30 @@ def test_a_bomb_is_refused_before_it_is_opened(tmp_path):
     refused(tmp_path / "bomb.zip", "claims to hold 0.1 GiB", tmp_path, max_gib=0.05)
 
 
-def test_manifests_of_a_later_format_or_no_manifests_are_refused(bad, release, tmp_path):
-    later = {**manifest_of(release[NAME]), "format_version": FORMAT_VERSION + 1}
-    refused(bad(change={MANIFEST: json.dumps(later).encode()}), "format version 2, this t3d reads 1", tmp_path)
-    for content in (b"", b"[]", b"{}", b'{"format_version": 1, "bundle": "x"}', b"\xff"):
-        refused(bad(change={MANIFEST: content}), f"{MANIFEST} is damaged or no manifest", tmp_path)
-    big = b" " * (16 << 20) + b"{}"
-    refused(bad(change={MANIFEST: big}), "too many to be one", tmp_path)
-    climbing = manifest_of(release[NAME])
-    climbing["files"]["../evil"] = climbing["files"]["LICENSE"]
-    refused(bad(change={MANIFEST: json.dumps(climbing).encode()}), "would be written outside", tmp_path)
-    other = {**manifest_of(release[NAME]), "bundle": "t3d_other"}
-    refused(bad(change={MANIFEST: json.dumps(other).encode()}), "is of t3d_other", tmp_path)
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b"{", b'{"files": []}', b'{"files": {"LICENSE": 1}}', b"\xff", b"0" * 64,
+     b"0" * 63 + b"  LICENSE\n", b"0" * 64 + b"  LICENSE\n\n", (b"0" * 64 + b"  LICENSE\n") * 2, b" " * (17 << 20)],
+    ids=range(12),
+)  # fmt: skip
+def test_what_is_no_list_of_checksums_is_refused(bad, tmp_path, content):
+    refused(bad(change={SUMS: content}), f"{SUMS} is damaged or no list of checksums", tmp_path)
+
+
+def test_checksums_of_files_elsewhere_are_refused(bad, release, tmp_path):
+    climbing = read(release[NAME], SUMS) + b"0" * 64 + b"  ../evil\n"
+    refused(bad(change={SUMS: climbing}), "would be written outside", tmp_path)
+
+
+def test_only_large_files_may_be_missing_and_only_those_that_are_named(bad, release, tmp_path):
+    large = b'large_files:\n  - path: "models/model.pt"\n'
+    sums = read(release[NAME], SUMS) + hashlib.sha256(large).hexdigest().encode() + b"  large_files.yml\n"
+    extra = [(f"{NAME}/large_files.yml", large)]
+    (found,) = verify_packages([bad(drop=("models/model.pt",), change={SUMS: sums}, extra=extra)])
+    assert found.to_download == ("models/model.pt",)
+    refused(bad(drop=("t3d/cli.py",), change={SUMS: sums}, extra=extra), "t3d/cli.py is missing", tmp_path)
+    more = [(f"{NAME}/large_files.yml", large + b'  - path: "t3d/cli.py"\n')]
+    refused(bad(drop=("t3d/cli.py",), change={SUMS: sums}, extra=more), "large_files.yml was changed", tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + bytes(18)])
@@ -153,11 +201,7 @@ def test_packages_of_two_releases_are_refused_together(release, tmp_path, monkey
     assert "different copies of t3d (t3d/errors.py)" in str(caught.value)
     with pytest.raises(T3DError, match="different copies of t3d"):
         unpack_zips([release[NAME], other], tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-    found = {**manifest_of(release[NAME]), "t3d_version": "0.0.9"}
-    old = rewritten(release[NAME], tmp_path / "old.zip", change={MANIFEST: json.dumps(found).encode()})
-    with pytest.raises(T3DError, match=r"different versions \(0.0.9 and 0.1.0\)"):
-        verify_packages([old, release["t3d_pretrain"]])
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_what_runs_leave_in_a_folder_is_no_fault(folder):

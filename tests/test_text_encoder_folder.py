@@ -2,11 +2,11 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import huggingface_hub
 import pytest
 from tiny_text import make_encoder
 
 from t3d.errors import T3DError
-from t3d.networks import text_encoder_folder
 from t3d.networks.text_encoder_folder import DEFAULT_REVISION, default_revision, find_text_encoder, folder_identity
 
 
@@ -28,8 +28,8 @@ def no_hub(monkeypatch, tmp_path):
         asked.append(("hub", name, revision))
         raise ConnectionError("no network")
 
-    monkeypatch.setattr(text_encoder_folder, "snapshot_download", snapshot_download)
-    monkeypatch.setattr(text_encoder_folder.HfApi, "model_info", model_info)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
     return asked
 
 
@@ -90,7 +90,7 @@ def test_default_is_pinned_to_a_commit():
 
 def test_cache_is_enough_without_network(folder, no_hub, monkeypatch):
     snapshot = folder.rename(folder.parent / ("0123abcd" * 5))
-    monkeypatch.setattr(text_encoder_folder, "snapshot_download", lambda *a, **k: str(snapshot))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: str(snapshot))
     found = find_text_encoder("owner/model", revision="v1")
     assert found == snapshot and no_hub == []
     assert folder_identity("owner/model", found) == f"owner/model@{snapshot.name}"
@@ -100,7 +100,7 @@ def test_download_takes_only_what_is_needed(folder, no_hub, monkeypatch):
     files = ["README.md", "config.json", "flax_model.msgpack", "model.safetensors", "pytorch_model.bin"]
     files += ["vocab.txt", "tokenizer_config.json", "modeling_mine.py"]
     info = SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in files], sha="f" * 40)
-    monkeypatch.setattr(text_encoder_folder.HfApi, "model_info", lambda *a, **k: info)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *a, **k: info)
     taken = {}
 
     def snapshot_download(name, *, revision, local_files_only=False, allow_patterns=None):
@@ -109,7 +109,7 @@ def test_download_takes_only_what_is_needed(folder, no_hub, monkeypatch):
         taken.update(revision=revision, files=allow_patterns)
         return str(folder)
 
-    monkeypatch.setattr(text_encoder_folder, "snapshot_download", snapshot_download)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     assert find_text_encoder("owner/model") == folder
     assert taken["revision"] == "f" * 40
     assert sorted(taken["files"]) == [
@@ -122,7 +122,7 @@ def test_download_takes_only_what_is_needed(folder, no_hub, monkeypatch):
 
 def test_hub_repository_without_tokenizer(no_hub, monkeypatch):
     info = SimpleNamespace(siblings=[SimpleNamespace(rfilename="config.json")], sha="f" * 40)
-    monkeypatch.setattr(text_encoder_folder.HfApi, "model_info", lambda *a, **k: info)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *a, **k: info)
     with pytest.raises(T3DError, match="has no weights .* and no tokenizer"):
         find_text_encoder("owner/model")
 

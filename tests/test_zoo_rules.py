@@ -5,9 +5,9 @@ import subprocess
 import pytest
 from bundle_runs import REPOSITORY
 from release import BUNDLES
+from zoo_rules import LARGEST, broken_rules
 
 from t3d.pack.large_files import LARGE_FILES
-from t3d.pack.zoo_rules import LARGEST, broken_rules
 
 
 @pytest.fixture

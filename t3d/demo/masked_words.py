@@ -2,11 +2,16 @@
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import BertForMaskedLM, BertModel
+
+from t3d.networks.text_packages import import_for_text
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +20,7 @@ _BATCH = 16
 
 
 def train_on_masked_words(
-    model: BertModel,
+    model: "BertModel",
     ids: Sequence[Sequence[int]],
     *,
     steps: int,
@@ -35,7 +40,7 @@ def train_on_masked_words(
     Returns:
         the mean loss of the last tenth of the steps.
     """
-    whole = BertForMaskedLM(model.config).train()
+    whole = import_for_text("transformers").BertForMaskedLM(model.config).train()
     whole.bert = model
     whole.tie_weights()
     optimizer = torch.optim.AdamW(whole.parameters(), lr=learning_rate)

@@ -13,13 +13,11 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
-from transformers import AutoTokenizer, BertConfig, BertModel
 
 from t3d.demo.masked_words import train_on_masked_words
 from t3d.errors import T3DError
 from t3d.files import read_json, write_json
+from t3d.networks.text_packages import import_for_text
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +106,8 @@ def vocabulary(texts: Sequence[str], vocab_size: int) -> list[str]:
     Raises:
         T3DError: the characters alone exceed ``vocab_size``.
     """
-    normalizer, splitter = BertNormalizer(lowercase=True), BertPreTokenizer()
+    normalizer = import_for_text("tokenizers.normalizers").BertNormalizer(lowercase=True)
+    splitter = import_for_text("tokenizers.pre_tokenizers").BertPreTokenizer()
     counts: Counter[str] = Counter()
     spread: Counter[str] = Counter()
     for text in dict.fromkeys(texts):
@@ -130,7 +129,8 @@ def _write(folder: Path, texts: Sequence[str], settings: dict[str, Any]) -> None
     tokenizer = {"tokenizer_class": "BertTokenizer", "do_lower_case": True}
     tokenizer |= {"model_max_length": settings["max_tokens"]}
     write_json(folder / "tokenizer_config.json", tokenizer)
-    config = BertConfig(
+    transformers = import_for_text("transformers")
+    config = transformers.BertConfig(
         vocab_size=len(tokens),
         hidden_size=settings["width"],
         num_hidden_layers=settings["layers"],
@@ -141,10 +141,10 @@ def _write(folder: Path, texts: Sequence[str], settings: dict[str, Any]) -> None
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings["seed"])
-        model = BertModel(config, add_pooling_layer=False)
+        model = transformers.BertModel(config, add_pooling_layer=False)
         if settings["pretrain_steps"]:
             config.to_json_file(folder / "config.json")  # the tokenizer's class is looked up by the config
-            tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
             length = min(_TRAINED_TOKENS, settings["max_tokens"])
             ids = [tokenizer(text, truncation=True, max_length=length)["input_ids"] for text in texts]
             train_on_masked_words(model, ids, steps=settings["pretrain_steps"], first_word_id=len(SPECIAL_TOKENS))

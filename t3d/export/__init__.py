@@ -1,1 +1,1 @@
-"""Trained networks for other runtimes: torch.export programs and ONNX."""
+"""Trained networks for other runtimes: ONNX."""

@@ -1,6 +1,6 @@
 """Whether an exported network does what the trained one does."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 
@@ -74,38 +74,31 @@ def sample_inputs(
 
 @torch.no_grad()
 def compare(
-    part: Part, exports: Mapping[str, Exported], *, batches: Sequence[int] = BATCHES, ct: Tensor | None = None
-) -> dict[str, list[Difference]]:
-    """Run a part and its exports on the same inputs.
+    part: Part, exported: Exported, *, batches: Sequence[int] = BATCHES, ct: Tensor | None = None
+) -> list[Difference]:
+    """Run a part and its export on the same inputs.
 
     Args:
         part: the reference.
-        exports: name -> function that takes the inputs by name and gives the outputs by name.
+        exported: takes the inputs by name and gives the outputs by name.
         batches, ct: see ``sample_inputs``.
 
     Returns:
-        For each export one difference per batch, window and output.
+        One difference per batch, window and output.
     """
-    found: dict[str, list[Difference]] = {name: [] for name in exports}
+    found: list[Difference] = []
     for names, inputs in sample_inputs(part, batches=batches, ct=ct):
         count = next(iter(inputs.values())).shape[part.name == HEAD]
-        expected = as_named(part, part.module(*inputs.values()))
-        for name, exported in exports.items():
-            given = exported(**inputs)
-            for output in part.outputs:
-                largest = float(expected[output].abs().max())
-                for row, sample in enumerate(names):
-                    off = float((given[output][row] - expected[output][row]).abs().max())
-                    # comparisons with NaN are false, so it would pass for small
-                    off = off if off == off else float("inf")
-                    found[name].append(Difference(output, sample, count, off, largest))
+        given, outputs = exported(**inputs), part.module(*inputs.values())
+        outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
+        for output, expected in zip(part.outputs, outputs, strict=True):
+            largest = float(expected.abs().max())
+            for row, sample in enumerate(names):
+                off = float((given[output][row] - expected[row]).abs().max())
+                # comparisons with NaN are false, so it would pass for small
+                off = off if off == off else float("inf")
+                found.append(Difference(output, sample, count, off, largest))
     return found
-
-
-def as_named(part: Part, outputs: Tensor | Sequence[Tensor]) -> dict[str, Tensor]:
-    """What a part's module returns, by output name."""
-    outputs = (outputs,) if isinstance(outputs, Tensor) else outputs
-    return dict(zip(part.outputs, outputs, strict=True))
 
 
 def must_be_small(differences: Sequence[Difference], *, file: str) -> Difference:

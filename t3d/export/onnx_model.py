@@ -44,10 +44,7 @@ def package_versions() -> dict[str, str]:
         except (ImportError, importlib.metadata.PackageNotFoundError):
             missing.append(name)
     if missing:
-        raise T3DError(
-            f"the export to ONNX needs {', '.join(missing)}: pip install {' '.join(PACKAGES)} "
-            "(or take --format program, which needs none of them)"
-        )
+        raise T3DError(f"the export to ONNX needs {', '.join(missing)}: pip install {' '.join(PACKAGES)}")
     return found
 
 

@@ -1,6 +1,4 @@
-"""A part as a program of torch.export: its graph and weights in one file, without the classes that made them."""
-
-import io
+"""A part as a program of torch.export, which torch turns into ONNX."""
 
 import torch
 from torch.export import Dim, ExportedProgram
@@ -29,10 +27,3 @@ def dynamic_shapes(part: Part) -> tuple[dict[int, Dim], ...]:
         for name, most in axes.values():
             dims.setdefault(name, Dim(name, min=1, max=most))
     return tuple({axis: dims[name] for axis, (name, _) in part.dynamic.get(key, {}).items()} for key in part.inputs)
-
-
-def program_bytes(program: ExportedProgram) -> bytes:
-    """The content of a ``.pt2`` file, for ``torch.export.load``."""
-    buffer = io.BytesIO()
-    torch.export.save(program, buffer)
-    return buffer.getvalue()

@@ -33,7 +33,7 @@ def read_export(onnx_file: str | Path, *, model_record: str | Path | None = None
     if onnx_file.name not in files:
         raise T3DError(f"{path} speaks of {', '.join(files)}, not of {onnx_file.name}; choose one of these.")
     for file in map(onnx_file.with_name, files):
-        # the other format need not be copied along, but what is there must be what was exported
+        # of an export of version 0.1.0 its .pt2 need not be copied along, but what is there must be what was exported
         if file.is_file():
             describes(record, file, name=RECORD_NAME)
     if model_record is not None and Path(model_record).is_file():

@@ -9,11 +9,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
 from t3d.errors import T3DError
 from t3d.networks.text_encoder_folder import DEFAULT_TEXT_ENCODER, find_text_encoder, folder_identity
+from t3d.networks.text_packages import import_for_text
 
 # Missing and unreadable files, unknown architectures, damaged weights; older transformers pass the last two
 # through.
@@ -56,7 +55,7 @@ class TextEncoder(nn.Module):
         super().__init__()
         folder = find_text_encoder(name, revision=revision, parts=("config", "weights"))
         self.identity = folder_identity(name, folder)
-        config = _load(AutoConfig, name, folder)
+        config = _load("AutoConfig", name, folder)
         if getattr(config, "pad_token_id", None) is None or getattr(config, "is_encoder_decoder", False):
             raise T3DError(f"text encoder {name} is no encoder with a padding token; choose one, such as a BERT")
         self.pad_id = int(config.pad_token_id)
@@ -113,15 +112,16 @@ def load_tokenizer(name: str = DEFAULT_TEXT_ENCODER, *, revision: str | None = N
         T3DError: its files are not found or incomplete, or it needs remote code.
     """
     folder = find_text_encoder(name, revision=revision, parts=("config", "tokenizer"))
-    tokenizer = _load(AutoTokenizer, name, folder)
+    tokenizer = _load("AutoTokenizer", name, folder)
     # RadBERT's tokenizer does not know how much its encoder reads; the encoder's config does.
-    tokenizer.model_max_length = min(tokenizer.model_max_length, _max_tokens(_load(AutoConfig, name, folder)))
+    tokenizer.model_max_length = min(tokenizer.model_max_length, _max_tokens(_load("AutoConfig", name, folder)))
     return tokenizer
 
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
     """No progress bars and no notes on unused weights inside; the settings are put back afterwards."""
+    transformers_logging = import_for_text("transformers.utils.logging")
     level, bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -133,11 +133,12 @@ def quiet_transformers() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def _load(auto: Any, name: str, folder: Path, **options: Any) -> Any:
-    """``from_pretrained`` from a folder, never with remote code, its errors in the user's words."""
+def _load(auto: str, name: str, folder: Path, **options: Any) -> Any:
+    """``from_pretrained`` of a class of transformers, never with remote code, its errors in the user's words."""
+    factory = getattr(import_for_text("transformers"), auto)
     try:
         with quiet_transformers():
-            return auto.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True, **options)
+            return factory.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True, **options)
     except _LOADING_FAULTS as error:
         if "trust_remote_code" in str(error):
             raise T3DError(
@@ -149,7 +150,7 @@ def _load(auto: Any, name: str, folder: Path, **options: Any) -> Any:
 
 
 def _load_model(name: str, folder: Path, config: Any) -> nn.Module:
-    model, found = _load(AutoModel, name, folder, config=config, output_loading_info=True)
+    model, found = _load("AutoModel", name, folder, config=config, output_loading_info=True)
     lacking = sorted(key for key in found["missing_keys"] if not key.startswith("pooler."))
     if lacking:
         raise T3DError(

@@ -5,11 +5,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError
-
 from t3d.errors import T3DError
 from t3d.files import sha256
+from t3d.networks.text_packages import import_for_text
 
 DEFAULT_TEXT_ENCODER = "StanfordAIMI/RadBERT"
 # The head of its main branch since 19 November 2022, so the pinned files and main are the same today.
@@ -35,8 +33,6 @@ _PARTS = {
 }
 _TOKENIZER_EXTRAS = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
 _HUB_SECONDS = 10.0
-# The hub client stands on httpx or on requests, by its version; their errors are the bases of its own.
-_HUB_FAULTS = (OSError, ValueError, *HfHubHTTPError.__bases__)
 
 
 def find_text_encoder(
@@ -89,24 +85,27 @@ def folder_identity(name: str, folder: Path) -> str:
 
 
 def _from_hub(name: str, revision: str, parts: Sequence[str]) -> Path:
+    hub = import_for_text("huggingface_hub")
+    # The hub client stands on httpx or on requests, by its version; their errors are the bases of its own.
+    faults = (OSError, ValueError, *import_for_text("huggingface_hub.errors").HfHubHTTPError.__bases__)
     try:  # the cache first: a machine without network must not wait for time-outs
-        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
+        folder = Path(hub.snapshot_download(name, revision=revision, local_files_only=True))
         if not _lacking(os.listdir(folder), parts):
             return folder
-    except _HUB_FAULTS:
+    except faults:
         folder = None
     try:
         # One quick question before the download, which would retry for half a minute without network.
-        info = HfApi().model_info(name, revision=revision, timeout=_HUB_SECONDS)
+        info = hub.HfApi().model_info(name, revision=revision, timeout=_HUB_SECONDS)
         files = [file.rfilename for file in info.siblings]
         lacking = _lacking(files, parts)
         if lacking:
             raise T3DError(f"text encoder {name} at {revision} has no {' and no '.join(lacking)}; choose another")
         wanted = _present(files, ("config", "weights", "tokenizer"))
-        return Path(snapshot_download(name, revision=info.sha, allow_patterns=wanted))
+        return Path(hub.snapshot_download(name, revision=info.sha, allow_patterns=wanted))
     except T3DError:
         raise
-    except _HUB_FAULTS as error:
+    except faults as error:
         raise T3DError(
             f"text encoder {name} is not on this machine and the hub fails ({type(error).__name__}). "
             f"Where there is internet run `hf download {name} --revision {revision} --local-dir DIR` (older "

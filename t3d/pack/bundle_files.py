@@ -1,6 +1,5 @@
 """Which files go into a bundle's package."""
 
-import hashlib
 import json
 import logging
 from pathlib import Path
@@ -9,6 +8,7 @@ import t3d
 from t3d.errors import T3DError
 from t3d.pack.described_weights import described_weights
 from t3d.pack.portable_record import local_text_encoder, portable_record
+from t3d.pack.sums import OLD, SUMS, file_sha256
 from t3d.pack.versions import read_metadata
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ MODEL_FILES = (
 _RECORDS = ("model.json", "encoder.json")
 _FOLDERS = ("configs", "docs")
 _EXPORT = "export"  # networks that were exported for other runtimes, where there are any
-_OF_RUNS = ("models", "eval", "data", "t3d", "MANIFEST.json", "README.md", "large_files.yml", "__pycache__")
+_OF_RUNS = ("models", "eval", "data", "t3d", SUMS, OLD, "README.md", "large_files.yml", "__pycache__")
 _CODE_SUFFIXES = (".py", ".json")
 
 
@@ -125,11 +125,3 @@ def _check_record(path: Path) -> None:
                     f"{weights} has sha256 {found[:12]}.., but {path.name} beside it says {expected[:12]}..: they are "
                     "of different trainings. Copy both again from where they were made."
                 )
-
-
-def file_sha256(file) -> str:
-    """SHA-256 of an open binary file, in hexadecimal digits, read in parts."""
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()

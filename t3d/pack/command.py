@@ -23,7 +23,8 @@ def pack(
 ) -> None:
     """Make one zip per bundle that runs anywhere: configurations, documents, weights and a copy of t3d.
 
-    The same sources give the same bytes. Each zip holds a manifest with the SHA-256 of every file.
+    The same sources give the same bytes. Each zip has a SHA256SUMS of its files, and out_dir one of the zips: publish
+    that elsewhere than the zips.
 
     Args:
         out_dir: folder for the zips, such as dist.
@@ -36,7 +37,6 @@ def pack(
         hub_dir: also write a folder per bundle as it is uploaded to the Hugging Face hub, with its model card.
         overwrite: replace zips of the same name.
     """
-    from t3d.pack.bundle_files import file_sha256
     from t3d.pack.packages import find_bundles, pack_bundles
 
     if out_dir is None and hub_dir is None:
@@ -52,13 +52,13 @@ def pack(
         overwrite=flag("overwrite", overwrite),
     )
     for path in zips:
-        with open(path, "rb") as file:
-            logger.info("%s: %.2f MiB, sha256 %s", path, path.stat().st_size / (1 << 20), file_sha256(file))
+        logger.info("%s: %.2f MiB", path, path.stat().st_size / (1 << 20))
 
 
 def verify(*packages: str, max_gib: float = 8) -> None:
-    """Compare packages, zips or unpacked folders, with their manifests, file by file, and with each other.
+    """Compare packages, zips or unpacked folders, with their SHA256SUMS, file by file, and with each other.
 
+    A zip is also compared with the SHA256SUMS beside it, if there is one: get that from elsewhere than the zip.
     Results (eval), data and Python's caches in a folder are not looked at: for certainty verify the zip.
 
     Args:
@@ -87,14 +87,11 @@ def unpack(*zips: str, out_dir: str, max_gib: float = 8) -> None:
         raise T3DError("name the zips to unpack.")
     paths = [Path(str(path)) for path in zips]
     for found in unpack_zips(paths, Path(str(out_dir)), max_gib=_positive("max_gib", max_gib)):
-        _say(f"unpacked into {Path(str(out_dir)) / found.manifest.bundle}", found)
+        _say(f"unpacked into {Path(str(out_dir)) / found.name}", found)
 
 
 def _say(what: str, found) -> None:
-    manifest = found.manifest
-    logger.info(
-        "%s: %s: %s %s, %d files", found.path, what, manifest.bundle, manifest.bundle_version, len(manifest.files)
-    )
+    logger.info("%s: %s: %s, %d files", found.path, what, found.name, len(found.sums))
     if found.to_download:
         logger.info(
             "%s is not in it; run: python -m monai.bundle download_large_files --bundle_path FOLDER",

@@ -1,8 +1,12 @@
 """A package to be read, as a zip or as a folder: which files it has, looked at before any of them is opened."""
 
+import contextlib
 import os
 import stat
 import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,87 +21,63 @@ _LEFT_BY_RUNS = ("eval", "data")
 _LEFT_BY_PYTHON = "__pycache__"
 
 
-class ZipPackage:
-    """A zip with one folder.
+@dataclass(frozen=True)
+class Package:
+    """A zip with one folder, or a folder.
 
     Attributes:
-        sizes: path below the folder -> declared size in bytes.
-        root: name of the folder.
-
-    Raises:
-        T3DError: no zip; entries that leave the folder, are no plain files, come twice, are encrypted, or together
-            claim more than ``max_gib``.
+        path: of the zip or folder.
+        name: of the folder.
+        files: path below the folder -> function that opens the file for reading.
     """
 
-    def __init__(self, path: Path, *, max_gib: float = MAX_GIB) -> None:
-        self.path = path
-        try:
-            self._file = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
-            raise T3DError(f"{path} is no zip or is damaged ({error}); get it again from its source.") from error
-        try:
-            self.root, self._members = _members(self._file.infolist(), path, max_gib)
-        except T3DError:
-            self._file.close()
-            raise
-        self.sizes = {name: member.file_size for name, member in self._members.items()}
-
-    def __enter__(self) -> "ZipPackage":
-        """Return the package itself."""
-        return self
-
-    def __exit__(self, *_) -> None:
-        """Close the zip."""
-        self._file.close()
-
-    def open(self, name: str) -> BinaryIO:
-        """One file, open for reading; a file that claims less than it has is cut there by zipfile."""
-        return self._file.open(self._members[name])
+    path: Path
+    name: str
+    files: dict[str, Callable[[], BinaryIO]]
 
 
-class FolderPackage:
-    """An unpacked package.
+@contextlib.contextmanager
+def open_package(path: Path, *, max_gib: float = MAX_GIB) -> Iterator[Package]:
+    """A package, of either kind.
 
-    Results, data, Python's caches and hidden entries at the top are looked over; everything else counts.
-
-    Attributes:
-        sizes: path below the folder -> size in bytes.
-        root: name of the folder.
+    In a folder results, data, Python's caches and hidden entries at the top are looked over; all else counts.
 
     Raises:
-        T3DError: no folder, or one with a symbolic link.
+        T3DError: neither a zip nor a folder; entries that leave the folder, are no plain files, come twice, are
+            encrypted, or together claim more than ``max_gib``.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.root = path, path.resolve().name
-        if not path.is_dir():
-            raise T3DError(f"{path} is neither a zip nor a folder; check the path.")
-        self.sizes: dict[str, int] = {}
-        for folder, folders, files in os.walk(path):
-            top = Path(folder) == path
-            folders[:] = [n for n in folders if n != _LEFT_BY_PYTHON and not (top and _of_runs(n))]
-            for name in [*files, *folders]:
-                file = Path(folder) / name
-                if file.is_symlink():
-                    raise T3DError(f"{file} is a symbolic link, and packages have none; unpack the zip again.")
-                if name in files and not (top and name.startswith(".")):
-                    self.sizes[file.relative_to(path).as_posix()] = file.stat().st_size
-
-    def __enter__(self) -> "FolderPackage":
-        """Return the package itself."""
-        return self
-
-    def __exit__(self, *_) -> None:
-        """Nothing is open."""
-
-    def open(self, name: str) -> BinaryIO:
-        """One file, open for reading."""
-        return open(self.path / name, "rb")
+    if not path.is_file():
+        yield Package(path, path.resolve().name, {name: partial(open, path / name, "rb") for name in _listed(path)})
+        return
+    with open_zip(path, max_gib=max_gib) as package:
+        yield package
 
 
-def open_package(path: Path, *, max_gib: float = MAX_GIB) -> ZipPackage | FolderPackage:
-    """A package, of either kind."""
-    return ZipPackage(path, max_gib=max_gib) if path.is_file() else FolderPackage(path)
+@contextlib.contextmanager
+def open_zip(path: Path, *, max_gib: float = MAX_GIB) -> Iterator[Package]:
+    """A package that must be a zip; errors as for ``open_package``."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise T3DError(f"{path} is no zip or is damaged ({error}); get it again from its source.") from error
+    with archive:
+        name, members = _members(archive.infolist(), path, max_gib)
+        # a file that claims less than it has is cut there by zipfile
+        yield Package(path, name, {below: partial(archive.open, info) for below, info in members.items()})
+
+
+def _listed(path: Path) -> Iterator[str]:
+    if not path.is_dir():
+        raise T3DError(f"{path} is neither a zip nor a folder; check the path.")
+    for folder, folders, files in os.walk(path):
+        top = Path(folder) == path
+        folders[:] = [n for n in folders if n != _LEFT_BY_PYTHON and not (top and _of_runs(n))]
+        for name in [*files, *folders]:
+            file = Path(folder) / name
+            if file.is_symlink():
+                raise T3DError(f"{file} is a symbolic link, and packages have none; unpack the zip again.")
+            if name in files and not (top and name.startswith(".")):
+                yield file.relative_to(path).as_posix()
 
 
 def _of_runs(name: str) -> bool:

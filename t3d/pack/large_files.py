@@ -1,15 +1,16 @@
 """Weights that are too large for a package: left out, named in large_files.yml, downloaded by MONAI."""
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from t3d.errors import T3DError
-from t3d.pack.bundle_files import Contents, file_sha256
-from t3d.pack.manifest import Entry
+from t3d.pack.bundle_files import Contents
 
 LARGE_FILES = "large_files.yml"
+_PATH = "  - path: "  # how an entry begins
 _URL = re.compile(r"(https?|file)://[^\s\"'#]+")
 
 
@@ -36,28 +37,27 @@ def split_large(contents: Contents, *, limit: int) -> dict[str, Path]:
     return large
 
 
-def entries_of(large: Mapping[str, Path]) -> dict[str, Entry]:
-    """What the manifest says of files that are left out."""
-    entries = {}
-    for name, path in large.items():
-        with open(path, "rb") as file:
-            entries[name] = Entry(file_sha256(file), path.stat().st_size)
-    return entries
-
-
-def large_files_yml(entries: Mapping[str, Entry], *, url: str) -> bytes:
+def large_files_yml(sums: Mapping[str, str], *, url: str) -> bytes:
     """The file that ``monai.bundle.download_large_files`` reads.
 
     Args:
-        entries: path below the bundle's folder -> entry.
+        sums: path below the bundle's folder -> SHA-256.
         url: where the paths lie, without a last slash.
     """
     lines = ["large_files:"]
-    for name in sorted(entries):
+    for name in sorted(sums):
         lines += [
-            f"  - path: {json.dumps(name)}",
+            f"{_PATH}{json.dumps(name)}",
             f"    url: {json.dumps(f'{url}/{name}')}",
-            f"    hash_val: {json.dumps(entries[name].sha256)}",
+            f"    hash_val: {json.dumps(sums[name])}",
             '    hash_type: "sha256"',
         ]
     return ("\n".join(lines) + "\n").encode()
+
+
+def names_in(content: bytes) -> list[str]:
+    """The paths that such a file names; none of a file that was written otherwise."""
+    lines = [line for line in content.decode("utf-8", "replace").splitlines() if line.startswith(_PATH)]
+    with contextlib.suppress(ValueError):
+        return [str(json.loads(line.removeprefix(_PATH))) for line in lines]
+    return []

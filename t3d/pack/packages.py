@@ -11,17 +11,19 @@ import t3d
 from t3d.atomic import Write, write_atomically
 from t3d.errors import T3DError
 from t3d.pack.bundle_files import Contents, bundle_files, code_files
-from t3d.pack.bundle_zip import write_zip
-from t3d.pack.hub_layout import write_hub_folder
-from t3d.pack.large_files import LARGE_FILES, checked_url, entries_of, large_files_yml, split_large
-from t3d.pack.manifest import Entry
+from t3d.pack.bundle_zip import open_content, sums_of, write_folder, write_zip
+from t3d.pack.large_files import LARGE_FILES, checked_url, large_files_yml, split_large
 from t3d.pack.new_folder import refuse_existing
+from t3d.pack.sums import SUMS, file_sha256, read_sums, sums_bytes
 from t3d.pack.versions import checked_version
 
 logger = logging.getLogger(__name__)
 
 LARGE_MIB = 25.0  # the model zoo's limit for one file
 UPLOADS = "large_files"
+# Byte for byte what monai.bundle.push_to_hf_hub puts before docs/README.md: it writes README.md anew while uploading,
+# and the uploaded folder must still be what its checksums say.
+FRONT_MATTER = b"---\ntags:\n- monai\n- medical\nlibrary_name: monai\nlicense: apache-2.0\n---\n"
 
 
 def find_bundles(bundles_dir: Path | None, names: Sequence[str] = ()) -> list[Path]:
@@ -73,12 +75,13 @@ def pack_bundles(
 ) -> list[Path]:
     """Write ``NAME_vVERSION.zip`` of every bundle into ``out_dir``, and folders for the hub into ``hub_dir``.
 
-    All packages get the same copy of ``t3d``. Zips are written together: all or none.
+    All packages get the same copy of ``t3d`` and a ``SHA256SUMS`` of all their files; ``out_dir`` gets one of the zips
+    and of what is uploaded beside them. Zips are written together: all or none.
 
     Args:
         bundles: their folders.
         out_dir: folder for the zips, made if absent; None: no zips.
-        hub_dir: folder for the hub's folders; None: none.
+        hub_dir: folder for the hub's folders, each with its model card, and weights of any size; None: none.
         models_root: where the weights lie, if not in the bundles; see ``models_folder``.
         large_files_url: leave weights above ``large_mib`` out and name them below this URL; they are put into
             ``out_dir/large_files/NAME_vVERSION/models``, whose content belongs there.
@@ -93,31 +96,55 @@ def pack_bundles(
     """
     code = code_files()
     writers: dict[Path, Write] = {}
+    published = _earlier(out_dir)
     url = None if large_files_url is None else checked_url(large_files_url)
     for bundle in bundles:
-        version = checked_version(bundle)
-        about = {"bundle": bundle.name, "bundle_version": version, "t3d_version": t3d.__version__}
+        package = f"{bundle.name}_v{checked_version(bundle)}"
         contents = {**bundle_files(bundle, models=models_folder(models_root, bundle.name)), **code}
         if hub_dir is not None:
-            write_hub_folder(hub_dir / bundle.name, contents, about=about)
+            with open_content(contents["docs/README.md"]) as file:
+                card = FRONT_MATTER + file.read()
+            write_folder(hub_dir / bundle.name, _with_sums({**contents, "README.md": card}))
             logger.info("%s: %d files in %s", bundle.name, len(contents) + 2, hub_dir / bundle.name)
         if out_dir is not None:
-            package = f"{bundle.name}_v{version}"
             large = {} if url is None else split_large(contents, limit=int(large_mib * (1 << 20)))
-            downloads = entries_of(large)
             if large:
-                contents[LARGE_FILES] = large_files_yml(downloads, url=f"{url}/{package}")
+                sums = sums_of(large)
+                contents[LARGE_FILES] = large_files_yml(sums, url=f"{url}/{package}")
+                published.update({f"{UPLOADS}/{package}/{name}": digest for name, digest in sums.items()})
             writers.update({out_dir / UPLOADS / package / n: partial(_copied, path) for n, path in large.items()})
-            writers[out_dir / f"{package}.zip"] = partial(_zipped, contents, about, downloads)
+            contents = _with_sums(contents, left_out=large)
+            writers[out_dir / f"{package}.zip"] = partial(_zipped, contents, bundle.name, f"{package}.zip", published)
     if not overwrite:
         for target in writers:
             refuse_existing(target)
+    if out_dir is not None:
+        writers[out_dir / SUMS] = partial(_listed, published)
     write_atomically(writers)
     return [target for target in writers if target.suffix == ".zip"]
 
 
-def _zipped(contents: Contents, about: Mapping[str, str], downloads: Mapping[str, Entry], file: BinaryIO) -> None:
-    write_zip(file, contents, about=about, downloads=downloads)
+def _with_sums(contents: Contents, *, left_out: Mapping[str, Path] | None = None) -> Contents:
+    return {**contents, SUMS: sums_bytes(sums_of({**contents, **(left_out or {})}))}
+
+
+def _zipped(contents: Contents, bundle: str, name: str, published: dict[str, str], file: BinaryIO) -> None:
+    write_zip(file, contents, bundle=bundle)
+    file.flush()
+    with open(file.name, "rb") as written:
+        published[name] = file_sha256(written)
+
+
+def _earlier(out_dir: Path | None) -> dict[str, str]:
+    """The checksums of other zips in the folder."""
+    if out_dir is None or not (out_dir / SUMS).is_file():
+        return {}
+    with open(out_dir / SUMS, "rb") as file:
+        return read_sums(file, source=out_dir / SUMS)
+
+
+def _listed(published: Mapping[str, str], file: BinaryIO) -> None:
+    file.write(sums_bytes(published))
 
 
 def _copied(path: Path, file: BinaryIO) -> None:

@@ -1,16 +1,13 @@
-"""Unpacking zips: all of them as their manifests say, or none."""
+"""Unpacking zips: all of them as their checksums say, or none."""
 
 import contextlib
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from t3d.errors import T3DError
-from t3d.pack.container import MAX_GIB, ZipPackage
-from t3d.pack.manifest import MANIFEST, Manifest
-from t3d.pack.new_folder import new_folder, refuse_existing
-from t3d.pack.verify import Verified, check_hash, check_names, check_one_release, read_blocks, read_manifest
+from t3d.pack.container import MAX_GIB, open_zip
+from t3d.pack.new_folder import new_folder
+from t3d.pack.verify import Verified, check_one_release, check_package
 
 
 def unpack_zips(zips: Sequence[Path], out_dir: Path, *, max_gib: float = MAX_GIB) -> list[Verified]:
@@ -25,37 +22,12 @@ def unpack_zips(zips: Sequence[Path], out_dir: Path, *, max_gib: float = MAX_GIB
         T3DError: as ``verify_packages``, or a folder exists; no folder is left behind in either case.
     """
     with contextlib.ExitStack() as stack:
-        packages = [stack.enter_context(ZipPackage(path, max_gib=max_gib)) for path in zips]
-        manifests = [read_manifest(package) for package in packages]
-        names = [manifest.bundle for manifest in manifests]
+        packages = [stack.enter_context(open_zip(path, max_gib=max_gib)) for path in zips]
+        names = [package.name for package in packages]
         if len(set(names)) < len(names):
             raise T3DError(f"two of the zips hold the same bundle ({', '.join(names)}); give each once.")
-        for name in names:
-            refuse_existing(out_dir / name)
-        found = [
-            Verified(package.path, manifest, tuple(sorted(manifest.downloads)))
-            for package, manifest in zip(packages, manifests, strict=True)
-        ]
+        # the folders appear when all of them are complete
+        folders = [stack.enter_context(new_folder(out_dir / name)) for name in names]
+        found = [check_package(package, copy_to=folder) for package, folder in zip(packages, folders, strict=True)]
         check_one_release(found)
-        with contextlib.ExitStack() as folders:
-            for package, manifest in zip(packages, manifests, strict=True):
-                _extract(package, manifest, folders.enter_context(new_folder(out_dir / manifest.bundle)))
     return found
-
-
-def _extract(package: ZipPackage, manifest: Manifest, folder: Path) -> None:
-    for name in [*check_names(package, manifest), MANIFEST]:
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open(target, "xb") as file:
-            found = _copy(package, name, file)
-        if name != MANIFEST:
-            check_hash(package, name, found, manifest.files[name])
-
-
-def _copy(package: ZipPackage, name: str, target: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    for block in read_blocks(package, name):
-        digest.update(block)
-        target.write(block)
-    return digest.hexdigest()

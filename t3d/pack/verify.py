@@ -1,38 +1,45 @@
-"""Comparing packages with their manifests, and with each other."""
+"""Comparing packages with their checksums, and with each other."""
 
+import contextlib
 import hashlib
+import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from t3d.errors import T3DError
-from t3d.pack.container import MAX_GIB, FolderPackage, ZipPackage, open_package
-from t3d.pack.large_files import LARGE_FILES
-from t3d.pack.manifest import MANIFEST, Entry, Manifest, parse_manifest
+from t3d.pack.container import MAX_GIB, Package, open_package
+from t3d.pack.large_files import LARGE_FILES, names_in
+from t3d.pack.sums import OLD, SUMS, file_sha256, read_sums
 
-UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
-_LARGEST_MANIFEST = 16 << 20  # bytes; it is read as a whole
+_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
 @dataclass(frozen=True)
 class Verified:
-    """A package that is as its manifest says.
+    """A package that is as its checksums say.
 
     Args:
         path: the zip or folder.
-        manifest: its manifest.
+        name: of the bundle.
+        sums: path below the bundle's folder -> SHA-256.
         to_download: files named in ``large_files.yml`` that are not there yet.
     """
 
     path: Path
-    manifest: Manifest
+    name: str
+    sums: Mapping[str, str]
     to_download: tuple[str, ...]
 
 
 def verify_packages(paths: Sequence[Path], *, max_gib: float = MAX_GIB) -> list[Verified]:
-    """Compare every file of each package with its manifest, and the packages with each other.
+    """Compare every file of each package with its checksum, and the packages with each other.
+
+    A zip is also compared with the ``SHA256SUMS`` beside it, where that names the zip.
 
     Args:
         paths: zips or folders.
@@ -40,125 +47,115 @@ def verify_packages(paths: Sequence[Path], *, max_gib: float = MAX_GIB) -> list[
 
     Raises:
         T3DError: names the package and the file that was changed, is missing or was added; or the two packages whose
-            versions or copies of ``t3d`` differ.
+            copies of ``t3d`` differ.
     """
     found = []
     for path in paths:
         with open_package(path, max_gib=max_gib) as package:
-            found.append(verify_package(package))
+            found.append(check_package(package))
     check_one_release(found)
     return found
 
 
-def verify_package(package: ZipPackage | FolderPackage) -> Verified:
-    """Compare every file of an open package with its manifest."""
-    manifest = read_manifest(package)
-    names = check_names(package, manifest)
-    for name in names:
-        check_hash(package, name, _sha256(package, name), manifest.entry(name))
-    return Verified(package.path, manifest, tuple(sorted(set(manifest.downloads) - set(names))))
+def check_package(package: Package, *, copy_to: Path | None = None) -> Verified:
+    """Compare every file of an open package with its checksum.
 
-
-def read_manifest(package: ZipPackage | FolderPackage) -> Manifest:
-    """The manifest of an open package.
+    Args:
+        package: the zip or folder.
+        copy_to: write what was read into this folder, too.
 
     Raises:
-        T3DError: there is none, or it cannot be read, or it is of another bundle than the folder in the zip says.
+        T3DError: as ``verify_packages``.
     """
-    if MANIFEST not in package.sizes:
+    _check_published(package.path)
+    own = SUMS if SUMS in package.files else OLD
+    if own not in package.files:
         raise T3DError(
-            f"{package.path} has no {MANIFEST}: it was not made by t3d pack, or lost it; nothing can be checked."
+            f"{package.path} has no {SUMS}: it was not made by t3d pack, or lost it; nothing can be checked."
         )
-    if package.sizes[MANIFEST] > _LARGEST_MANIFEST:
-        raise T3DError(f"{package.path}: {MANIFEST} has {package.sizes[MANIFEST]} bytes, too many to be one.")
-    manifest = parse_manifest(b"".join(read_blocks(package, MANIFEST)), source=package.path)
-    if isinstance(package, ZipPackage) and package.root != manifest.bundle:
-        raise T3DError(f"{package.path}: its folder is {package.root}, its {MANIFEST} is of {manifest.bundle}.")
-    return manifest
-
-
-def check_names(package: ZipPackage | FolderPackage, manifest: Manifest) -> list[str]:
-    """The files to compare, after making sure that none is missing, was added, or has another size.
-
-    Weights that were downloaded since count among them.
-    """
-    missing = sorted(set(manifest.files) - set(package.sizes))
-    if missing:
-        raise T3DError(f"{package.path}: {missing[0]} is missing{_and(missing)}; get the package again.")
-    downloaded = set(manifest.downloads) if isinstance(package, FolderPackage) else set()
-    added = sorted(set(package.sizes) - set(manifest.files) - downloaded - {MANIFEST})
-    if added:
-        hint = " Training writes there; its weights are not those of the package." if _in_models(added[0]) else ""
-        raise T3DError(f"{package.path}: {added[0]} is not of the package{_and(added)}.{hint}")
-    names = sorted(set(package.sizes) - {MANIFEST})
-    for name in names:
-        expected = manifest.entry(name)
-        if package.sizes[name] != expected.size:
+    with _readable(package, own), package.files[own]() as file:
+        sums = read_sums(file, source=f"{package.path}: {own}")
+    to_download = _compare_names(package, {*sums, own})
+    for name in package.files:
+        digest = hashlib.sha256()
+        with _target(copy_to, name) as target:
+            for block in _blocks(package, name):
+                digest.update(block)
+                if target is not None:
+                    target.write(block)
+        if name != own and digest.hexdigest() != sums[name]:
+            again = f"delete it and download it again as {LARGE_FILES} says, or " if name in _large(package) else ""
             raise T3DError(
-                f"{package.path}: {name} was changed: {package.sizes[name]} bytes instead of {expected.size}; "
-                f"{_again(name, manifest)}."
+                f"{package.path}: {name} was changed or is damaged: sha256 {digest.hexdigest()[:12]}.. instead of "
+                f"{sums[name][:12]}..; {again}get the package again from its source."
             )
-    return names
-
-
-def check_hash(package: ZipPackage | FolderPackage, name: str, found: str, expected: Entry) -> None:
-    """Refuse a file whose SHA-256 is not that of the manifest."""
-    if found != expected.sha256:
-        raise T3DError(
-            f"{package.path}: {name} was changed or is damaged: sha256 {found[:12]}.. instead of "
-            f"{expected.sha256[:12]}..; get the package again from its source."
-        )
+    return Verified(package.path, package.name, sums, to_download)
 
 
 def check_one_release(packages: Sequence[Verified]) -> None:
     """Refuse packages that are not of one release: in one Python process only one copy of ``t3d`` is imported."""
     for other in packages[1:]:
         first = packages[0]
-        for what in ("bundle_version", "t3d_version"):
-            values = [getattr(package.manifest, what) for package in (first, other)]
-            if values[0] != values[1]:
-                raise T3DError(
-                    f"{first.path} and {other.path} are of different versions ({values[0]} and {values[1]}); use "
-                    "packages of one release."
-                )
-        codes = first.manifest.code(), other.manifest.code()
-        different = sorted(name for name in {*codes[0], *codes[1]} if codes[0].get(name) != codes[1].get(name))
+        pairs = {*first.sums.items()} ^ {*other.sums.items()}
+        different = sorted({name for name, _ in pairs if name.startswith("t3d/")})
         if different:
             raise T3DError(
-                f"{first.path} and {other.path} have different copies of t3d ({different[0]}{_and(different)}); pack "
-                "all bundles in one go."
+                f"{first.path} and {other.path} have different copies of t3d ({different[0]}{_and(different)}); use "
+                "packages of one release, and pack all bundles in one go."
             )
 
 
-def read_blocks(package: ZipPackage | FolderPackage, name: str) -> Iterator[bytes]:
-    """The content of one file, in parts.
+def _check_published(path: Path) -> None:
+    beside = path.with_name(SUMS)
+    if not path.is_file() or not beside.is_file():
+        return
+    line = rf"^([0-9a-f]{{64}}) [ *](?:\./)?{re.escape(path.name)}$"
+    published = re.search(line, beside.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    with open(path, "rb") as file:
+        if published and published[1] != file_sha256(file):
+            raise T3DError(f"{path} is not the zip that {beside} names; get both again from their sources.")
 
-    Raises:
-        T3DError: it cannot be read; what the caller does with a part raises its own errors.
-    """
+
+def _compare_names(package: Package, expected: set[str]) -> tuple[str, ...]:
+    """What is missing and may be, since it is downloaded."""
+    large = _large(package)
+    missing = sorted(expected - set(package.files))
+    if lost := [name for name in missing if name not in large]:
+        raise T3DError(f"{package.path}: {lost[0]} is missing{_and(lost)}; get the package again.")
+    if added := sorted(set(package.files) - expected):
+        hint = " Training writes there; its weights are not those of the package."
+        hint = hint if added[0].startswith("models/") else ""
+        raise T3DError(f"{package.path}: {added[0]} is not of the package{_and(added)}.{hint}")
+    return tuple(missing)
+
+
+def _large(package: Package) -> list[str]:
+    """The names in ``large_files.yml``, whose own checksum is compared like any other."""
+    if LARGE_FILES not in package.files:
+        return []
+    return names_in(next(_blocks(package, LARGE_FILES), b""))
+
+
+@contextlib.contextmanager
+def _readable(package: Package, name: str) -> Iterator[None]:
     try:
-        with package.open(name) as file:
-            while block := file.read(1 << 20):
-                yield block
-    except UNREADABLE as error:
+        yield
+    except _UNREADABLE as error:
         raise T3DError(f"{package.path}: {name} was changed or is damaged ({error}); get it again.") from error
 
 
-def _sha256(package: ZipPackage | FolderPackage, name: str) -> str:
-    digest = hashlib.sha256()
-    for block in read_blocks(package, name):
-        digest.update(block)
-    return digest.hexdigest()
+def _blocks(package: Package, name: str) -> Iterator[bytes]:
+    """The content of one file, in parts; what the caller does with a part raises its own errors."""
+    with _readable(package, name), package.files[name]() as file:
+        while block := file.read(1 << 20):
+            yield block
 
 
-def _in_models(name: str) -> bool:
-    return name.startswith("models/")
-
-
-def _again(name: str, manifest: Manifest) -> str:
-    if name in manifest.downloads:
-        return f"delete it and download it again as {LARGE_FILES} says"
-    return "get the package again from its source"
+def _target(folder: Path | None, name: str) -> AbstractContextManager[BinaryIO | None]:
+    if folder is None:
+        return contextlib.nullcontext()
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    return open(folder / name, "xb")
 
 
 def _and(names: Sequence[str]) -> str:
