@@ -43,6 +43,6 @@ def test_two_processes_train_and_validate(few, tmp_path, free_port):
     result = finish(command(names, few, tmp_path, launcher=launcher, **options), tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     content = torch.load(tmp_path / "models" / "checkpoint_epoch=1.pt", weights_only=True)
-    # three cases on two processes: two steps each
-    assert content["epoch"] == 1 and content["scheduler"]["last_epoch"] == 2
+    # three cases on two processes: one step, and the third case sits out this pass
+    assert content["epoch"] == 1 and content["scheduler"]["last_epoch"] == 1
     assert not any(name.startswith("module.") for name in weights(tmp_path))

@@ -6,7 +6,7 @@ from monai.engines.utils import PrepareBatchExtraInput
 from monai.handlers import from_engine
 
 from t3d.errors import T3DError
-from t3d.train.trainer import ClippingTrainer
+from t3d.train.trainer import GuardedTrainer
 
 
 def batches(count=5):
@@ -21,7 +21,7 @@ def loss(pred, target):
 
 def train(network, data, **options):
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    trainer = ClippingTrainer(
+    trainer = GuardedTrainer(
         device=torch.device("cpu"), max_epochs=1, train_data_loader=data, epoch_length=len(data), network=network,
         optimizer=optimizer, loss_function=loss, prepare_batch=PrepareBatchExtraInput(extra_keys={}), amp=False,
         decollate=False, **options,

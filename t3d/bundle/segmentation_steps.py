@@ -57,18 +57,6 @@ def served_steps(*, preparation: Preparation, weights: str, network: nn.Module) 
     return Compose([check, *_loaded(("image",)), *scaled_on_grid(preparation)])
 
 
-def training_steps(*, preprocessing: Compose, prepared: bool = False, **crops: Any) -> Compose:
-    """From a listed case to its training crops: raw volumes go through ``preprocessing`` whole, prepared ones do not.
-
-    Args:
-        preprocessing: ``case_steps``.
-        prepared: the files are those of ``t3d prepare``, of which only the crops are read.
-        crops: see ``crop_steps``.
-    """
-    random = crop_steps(prepared=prepared, **crops)
-    return random if prepared else Compose([preprocessing, random])
-
-
 def crop_steps(
     *,
     preparation: Preparation,

@@ -24,8 +24,8 @@ class ViewDataset(Dataset):
     Args:
         data: MONAI `Dataset`, `CacheDataset` or `PersistentDataset` (or a list) whose item `i` is the dict of
             case i after the deterministic transforms.
-        transform: a MONAI `Compose` of the random transforms. They must not change the item's tensors in
-            place: with a CacheDataset these are the cache itself.
+        transform: a MONAI `Compose` of the random transforms, which give one item or, like MONAI's crops by label,
+            several. They must not change the item's tensors in place: with a CacheDataset these are the cache itself.
     """
 
     def __init__(self, data: Sequence[Mapping[str, Any]], transform: Callable) -> None:
@@ -37,24 +37,24 @@ class ViewDataset(Dataset):
         """Number of cases."""
         return len(self.data)
 
-    def __getitem__(self, draw: Draw) -> dict[str, Any]:
-        """The item of `draw.case` after the random transforms seeded by `draw.seed`.
+    def __getitem__(self, draw: Draw) -> dict[str, Any] | list[dict[str, Any]]:
+        """The item, or the several items, of `draw.case` after the random transforms seeded by `draw.seed`.
 
         The transforms find the draw's relative place (three numbers or None) under `matched_position`.
         """
         item = {**self.data[draw.case], MATCHED_KEY: draw.matched}
         self.transform.set_random_state(seed=draw.seed)
         views = self.transform(item)
-        # None cannot be collated, and nobody needs the place once the crops are cut.
-        return {key: value for key, value in views.items() if key != MATCHED_KEY}
+        return [_without_place(view) for view in views] if isinstance(views, list) else _without_place(views)
 
 
-def collate_views(batch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def collate_views(batch: Sequence[Mapping[str, Any] | Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     """MONAI's `list_data_collate`, with reports of different lengths L padded at the end to the longest.
 
-    `report` is filled with 0, `report_mask` with False and `report_sentence` with -1.
+    `report` is filled with 0, `report_mask` with False and `report_sentence` with -1. Lists of items (several crops of
+    a case) follow one another.
     """
-    batch = [dict(item) for item in batch]
+    batch = [dict(item) for items in batch for item in (items if isinstance(items, list) else [items])]
     for key, fill in _TOKEN_FILL.items():
         if key not in batch[0]:
             continue
@@ -80,3 +80,8 @@ def view_loader(dataset: ViewDataset, sampler: Sampler[list[Draw]], *, num_worke
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator().manual_seed(0),
     )
+
+
+def _without_place(view: Mapping[str, Any]) -> dict[str, Any]:
+    # None cannot be collated, and nobody needs the place once the crops are cut.
+    return {key: value for key, value in view.items() if key != MATCHED_KEY}

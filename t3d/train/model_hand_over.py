@@ -17,6 +17,7 @@ from torch import nn
 
 import t3d
 from t3d.atomic import write_atomically
+from t3d.train.finite_weights import check_finite_weights
 from t3d.train.training_state import BestModel
 from t3d.weights import save_encoder, save_network, unwrapped
 from t3d.weights.model_record import FORMAT_VERSION, RECORD_NAME
@@ -43,7 +44,8 @@ class HandOver:
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def write(self, engine: Engine) -> None:
-        """Write the files on the first process."""
+        """Write the files on the first process; weights that are not finite raise a T3DError."""
+        check_finite_weights(self.network)
         if idist.get_rank() != 0:
             return
         save_network(self.network, self.folder / "model.pt")
@@ -76,7 +78,8 @@ class ModelHandOver:
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def write(self, engine: Engine) -> None:
-        """Write the files on the first process, the record last."""
+        """Write the files on the first process, the record last; weights that are not finite raise a T3DError."""
+        check_finite_weights(self.network)
         if idist.get_rank() != 0:
             return
         buffer = io.BytesIO()

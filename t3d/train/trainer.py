@@ -1,76 +1,126 @@
-"""The training engine: MONAI's SupervisedTrainer with accumulation and gradient clipping."""
+"""The training engine of the three bundles: MONAI's SupervisedTrainer with steps of our own."""
 
 import logging
+from contextlib import nullcontext
 
 import torch
+from ignite.engine import Events
 from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from monai.utils.enums import CommonKeys as Keys
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from t3d.errors import T3DError
+from t3d.train.finite_weights import REMEDY
 
 logger = logging.getLogger(__name__)
 
+# The scaler halves its scale at every skipped step: from 2^16 it is below 2^-8 then, where no gradient overflows
+# that is not infinite by itself.
+MOST_SKIPPED = 24
 
-class ClippingTrainer(SupervisedTrainer):
-    """SupervisedTrainer whose step clips gradients and may gather them over several batches.
 
-    MONAI 1.5 has neither, 1.6 accumulates but clips only through events that do not know the scaler; so the
+class GuardedTrainer(SupervisedTrainer):
+    """SupervisedTrainer that steps only on finite numbers, clips gradients and may gather them over several batches.
+
+    MONAI 1.5 does none of it, 1.6 accumulates but clips only through events that do not know the scaler; so the
     iteration is ours and behaves alike on both. With accumulation each batch is contrasted on its own: the
-    gradients add up, the number of candidates does not grow.
+    gradients add up, the number of candidates does not grow. DistributedDataParallel gathers the gradients of the
+    processes once per step, not once per batch.
+
+    A loss that is not finite stops the training before the weights change, and so does the norm of the gradients.
+    In float16 the scaler tries how large a scale may be: there a norm that is not finite is a skipped step, and
+    ``MOST_SKIPPED`` in a row stop the training. Other types need no scaler and get none.
 
     ``state.output`` is a list of one dict, as after MONAI's decollation, so that stock handlers and
-    ``--tracking mlflow`` find the loss (``from_engine("loss", first=True)``); batches stay whole.
+    ``--tracking mlflow`` find the loss (``from_engine("loss", first=True)``); batches stay whole, so ``decollate``
+    must be False.
 
     Args:
         clip_norm: largest norm of all gradients together; None leaves them.
         accumulate: batches per optimizer step; what is left at the end of an epoch makes a step too.
         **kwargs: as for ``SupervisedTrainer``.
+
+    Raises:
+        T3DError: ``accumulate`` below 1; when running, a training that diverged.
     """
 
     def __init__(self, *, clip_norm: float | None = 1.0, accumulate: int = 1, **kwargs) -> None:
         if accumulate < 1:
             raise T3DError(f"accumulate {accumulate} must be 1 or more batches per step")
+        if clip_norm is not None and not clip_norm > 0:
+            raise T3DError(f"clip_norm {clip_norm} must be above 0, or None to leave the gradients as they are")
         super().__init__(**kwargs)
-        self.clip_norm = clip_norm
+        self.clip_norm = float("inf") if clip_norm is None else clip_norm
         self.accumulate = accumulate
+        self._losses: list[Tensor] = []  # of the step that is being gathered
+        self._skipped = 0
+        self.add_event_handler(Events.STARTED, self._keep_scaler_for_float16)
 
-    def _iteration(self, engine: "ClippingTrainer", batchdata: dict[str, Tensor]) -> list[dict]:
-        inputs, targets, args, kwargs = engine.prepare_batch(
+    @staticmethod
+    def _keep_scaler_for_float16(engine: "GuardedTrainer") -> None:
+        if engine.amp_kwargs.get("dtype", torch.float16) != torch.float16:
+            engine.scaler = None
+
+    def _iteration(self, engine: "GuardedTrainer", batchdata: dict[str, Tensor]) -> list[dict]:
+        inputs, targets, *extra = engine.prepare_batch(
             batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs
         )
+        args, kwargs = extra or ((), {})
         output = engine.state.output = {Keys.IMAGE: inputs, Keys.LABEL: targets}
         place = (engine.state.iteration - 1) % engine.state.epoch_length
+        steps_now = (place + 1) % self.accumulate == 0 or place + 1 == engine.state.epoch_length
         if place % self.accumulate == 0:
             engine.optimizer.zero_grad(set_to_none=True)
+            self._losses.clear()
 
         engine.network.train()
-        with torch.autocast(inputs.device.type, enabled=engine.amp, **engine.amp_kwargs):
-            output[Keys.PRED] = engine.inferer(inputs, engine.network, *args, **kwargs)
-            engine.fire_event(IterationEvents.FORWARD_COMPLETED)
-            output[Keys.LOSS] = engine.loss_function(output[Keys.PRED], targets)
-            engine.fire_event(IterationEvents.LOSS_COMPLETED)
-        if not torch.isfinite(output[Keys.LOSS]):
-            raise T3DError(
-                f"the loss is {output[Keys.LOSS].item()} at iteration {engine.state.iteration}: lower learning_rate "
-                "or check the images; the last checkpoint is good and the same command goes on from it"
-            )
-        scaled = engine.scaler.scale(output[Keys.LOSS]) if engine.scaler else output[Keys.LOSS]
-        (scaled / self.accumulate).backward()
+        with nullcontext() if steps_now else _unsynchronised(engine.network):
+            with torch.autocast(inputs.device.type, enabled=engine.amp, **engine.amp_kwargs):
+                output[Keys.PRED] = engine.inferer(inputs, engine.network, *args, **kwargs)
+                engine.fire_event(IterationEvents.FORWARD_COMPLETED)
+                output[Keys.LOSS] = engine.loss_function(output[Keys.PRED], targets)
+                engine.fire_event(IterationEvents.LOSS_COMPLETED)
+            self._losses.append(output[Keys.LOSS].detach().as_subclass(Tensor))
+            scaled = engine.scaler.scale(output[Keys.LOSS]) if engine.scaler else output[Keys.LOSS]
+            (scaled / self.accumulate).backward()
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
-        if (place + 1) % self.accumulate == 0 or place + 1 == engine.state.epoch_length:
+        if steps_now:
             self._step(engine)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return [output]
 
-    def _step(self, engine: "ClippingTrainer") -> None:
+    def _step(self, engine: "GuardedTrainer") -> None:
         if engine.scaler:
             engine.scaler.unscale_(engine.optimizer)
-        if self.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(engine.network.parameters(), self.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(engine.network.parameters(), self.clip_norm)
+        self._check(engine, norm)
         if engine.scaler:
             engine.scaler.step(engine.optimizer)
             engine.scaler.update()
         else:
             engine.optimizer.step()
+
+    def _check(self, engine: "GuardedTrainer", norm: Tensor) -> None:
+        """One wait for the device per step; all processes see the same norm, so all stop together."""
+        losses = torch.stack(self._losses)
+        if torch.isfinite(losses).all() & torch.isfinite(norm):
+            self._skipped = 0
+            return
+        for place, loss in enumerate(losses.tolist()):
+            if not abs(loss) < float("inf"):
+                iteration = engine.state.iteration - len(losses) + 1 + place
+                raise T3DError(f"the loss is {loss} at iteration {iteration}: {REMEDY}")
+        self._skipped += 1
+        if engine.scaler and engine.scaler.is_enabled() and self._skipped < MOST_SKIPPED:
+            logger.info("iteration %d: gradients overflow float16, step skipped", engine.state.iteration)
+            return
+        times = f" ({self._skipped} times in a row)" if self._skipped > 1 else ""
+        raise T3DError(
+            f"the gradients have the norm {norm.item()} at iteration {engine.state.iteration}{times}: {REMEDY}"
+        )
+
+
+def _unsynchronised(network: torch.nn.Module):
+    return network.no_sync() if isinstance(network, DistributedDataParallel) else nullcontext()

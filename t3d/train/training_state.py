@@ -3,6 +3,7 @@
 import logging
 import math
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
-from monai.data.utils import set_rnd
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from t3d.atomic import write_atomically
 from t3d.errors import T3DError
+from t3d.train.finite_weights import check_finite_weights
+from t3d.train.same_recipe import go_on_with
 from t3d.weights import save_network, unwrapped
 
 logger = logging.getLogger(__name__)
@@ -25,17 +28,18 @@ _NAME = re.compile(r"checkpoint_epoch=(\d+)\.pt")
 class TrainingState:
     """Saves everything a run needs to go on, and goes on from the newest of what it saved.
 
-    Everything random is keyed by (seed, epoch, place), and torch's generators are seeded anew at the start of every
-    epoch, so a run that goes on from an epoch's end ends with the weights of an undisturbed run.
+    Batches are keyed by (seed, step, place), and torch's generators are seeded anew at the start of every epoch, so a
+    run that goes on from an epoch's end ends with the weights of an undisturbed run. Settings are those of this run,
+    also where the checkpoint has others: a larger ``max_epochs`` stretches the schedule, which ends annealed.
 
     Args:
         ckpt_dir: where ``checkpoint_epoch=N.pt`` lie. Each is written beside and then renamed.
         network: trained network (unwrapped from DistributedDataParallel by itself).
         optimizer, scheduler: as trained with.
-        sampler: has ``set_epoch`` (0-based), where batches are keyed by the epoch.
-        data: dataset whose MONAI random transforms are seeded at the start of every epoch, where they are not keyed
-            by themselves.
-        recipe: settings that must not change between a run and its continuation, plain JSON values.
+        sampler: has ``set_epoch`` (0-based).
+        recipe: settings that must not change between a run and its continuation, plain JSON values; what was changed
+            all the same is added to it (``changed_on_resume``).
+        allow_changed: names of the recipe that may differ from the checkpoint's.
         seed: of torch's generators.
         every: epochs between checkpoints.
         keep: newest checkpoints that are kept; at least 2, so that a full disk never takes the last good one.
@@ -50,8 +54,8 @@ class TrainingState:
         optimizer: torch.optim.Optimizer,
         scheduler: Any,
         recipe: dict,
-        sampler: Any = None,
-        data: Any = None,
+        sampler: Any,
+        allow_changed: Collection[str] = (),
         seed: int = 0,
         every: int = 1,
         keep: int = 2,
@@ -59,14 +63,16 @@ class TrainingState:
     ) -> None:
         if keep < 2:
             raise T3DError(f"keep_checkpoints {keep} must be 2 or more: the old one may go only after the new one")
+        if isinstance(allow_changed, str):
+            raise T3DError(f"--allow_changed {allow_changed} must be a list: --allow_changed \"['{allow_changed}']\"")
         self.folder = Path(ckpt_dir)
         self.network = network
         self.parts = {"optimizer": optimizer, "scheduler": scheduler}
         if best is not None:
             self.parts["best"] = best
         self.sampler = sampler
-        self.data = data
         self.recipe = recipe
+        self.allow_changed = allow_changed
         self.seed = seed
         self.every = every
         self.keep = keep
@@ -80,13 +86,9 @@ class TrainingState:
 
     def start_epoch(self, engine: Engine) -> None:
         """Set the sampler's epoch and all generators from (seed, epoch, process)."""
-        if self.sampler is not None:
-            self.sampler.set_epoch(engine.state.epoch - 1)
+        self.sampler.set_epoch(engine.state.epoch - 1)
         key = np.random.SeedSequence(self.seed, spawn_key=(engine.state.epoch, idist.get_rank()))
-        number = int(key.generate_state(1)[0])
-        torch.manual_seed(number)
-        if self.data is not None:
-            set_rnd(self.data, seed=number)
+        torch.manual_seed(int(key.generate_state(1)[0]))
 
     def checkpoints(self) -> list[tuple[int, Path]]:
         """(epoch, path) of the checkpoints in the folder, oldest first."""
@@ -106,12 +108,13 @@ class TrainingState:
             return
         epoch, path = found[-1]
         content = self._read(path)
-        self._same_recipe(content["recipe"], path)
-        target = unwrapped(self.network)
+        go_on_with(self.recipe, content["recipe"], path=path, epoch=epoch, allowed=self.allow_changed)
         try:
-            target.load_state_dict(content["network"])
-            for name, part in self.parts.items():
-                part.load_state_dict(content[name])
+            unwrapped(self.network).load_state_dict(content["network"])
+            _load_optimizer(self.parts["optimizer"], content["optimizer"])
+            _load_scheduler(self.parts["scheduler"], content["scheduler"])
+            if "best" in self.parts:
+                self.parts["best"].load_state_dict(content["best"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise T3DError(
                 f"{path} is a checkpoint of another architecture ({str(error).splitlines()[0]} ..): use the settings "
@@ -127,7 +130,12 @@ class TrainingState:
             logger.info("going on from %s (epoch %d of %d)", path, epoch, engine.state.max_epochs)
 
     def save(self, engine: Engine) -> None:
-        """Write a checkpoint, then drop the oldest ones."""
+        """Write a checkpoint, then drop the oldest ones.
+
+        Raises:
+            T3DError: weights that are not finite, or the file could not be written; the earlier checkpoints stay.
+        """
+        check_finite_weights(self.network)
         if idist.get_rank() != 0:
             return
         scaler = getattr(engine, "scaler", None)
@@ -159,23 +167,34 @@ class TrainingState:
             raise T3DError(f"{path} is not a checkpoint of this training: move it, or use another --ckpt_dir")
         return content
 
-    def _same_recipe(self, recorded: dict, path: Path) -> None:
-        changed = [
-            f"{key} {recorded.get(key)!r} there, {value!r} now"
-            for key, value in self.recipe.items()
-            if recorded.get(key) != value
-        ]
-        if changed:
-            raise T3DError(
-                f"{path} was trained with other settings: {'; '.join(changed)}. Use those to go on with it, or "
-                "another --ckpt_dir to start anew; nothing was changed"
-            )
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, saved: dict) -> None:
+    """Moments from the checkpoint, settings of the groups from this run: an allowed change is a change."""
+    groups = optimizer.state_dict()["param_groups"]
+    if [group["params"] for group in groups] != [group["params"] for group in saved["param_groups"]]:
+        raise ValueError("its optimizer has other groups of parameters")
+    for group, old in zip(groups, saved["param_groups"], strict=True):
+        group["lr"] = old["lr"]
+    optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
+
+
+def _load_scheduler(scheduler: Any, saved: dict) -> None:
+    """How far the schedule is, from the checkpoint; its length and height, where it is one function of the step."""
+    if not isinstance(scheduler, LambdaLR):
+        scheduler.load_state_dict(saved)
+        return
+    scheduler.last_epoch, scheduler._step_count = saved["last_epoch"] - 1, saved["_step_count"]
+    scheduler.step()  # sets the rate of the step that comes next
+    scheduler._step_count = saved["_step_count"]
 
 
 class BestModel:
     """Keeps ``model_best.pt``: the weights with the highest value of one gauge so far.
 
     Attach to the evaluator, after the gauges.
+
+    Raises:
+        T3DError: when validating, weights that are not finite; a Dice of 0 or a NaN would not tell.
     """
 
     def __init__(self, *, ckpt_dir: str, network: nn.Module, gauge: str = "tic_accuracy") -> None:
@@ -190,8 +209,9 @@ class BestModel:
 
     def compare(self, engine: Engine) -> None:
         """Save the network if the gauge is above every earlier value; NaN (not measurable) never is."""
+        check_finite_weights(self.network)
         value = engine.state.metrics[self.gauge]
-        if math.isnan(value) or (self.value is not None and value <= self.value):
+        if not math.isfinite(value) or (self.value is not None and value <= self.value):
             return
         self.value = value
         if idist.get_rank() == 0:

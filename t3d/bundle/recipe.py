@@ -1,0 +1,96 @@
+"""The settings that make a training what it is, derived from the options of its config."""
+
+import hashlib
+import inspect
+from collections.abc import Mapping
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from t3d.errors import T3DError
+
+LINE = "_comment_"  # the entry of a config above which its options stand
+# Options that may change between two sessions of one training: everything else is part of the recipe.
+FREE = frozenset(
+    (
+        "imports",
+        # places
+        *("bundle_root", "dataset_dir", "datalist_file", "ckpt_dir", "output_dir", "tracking_uri"),
+        *("report_cache_dir", "feature_cache_dir"),
+        # the machine, its memory and its speed
+        *("device", "rank", "num_workers", "cache_rate", "amp", "amp_dtype", "use_checkpoint", "sw_batch_size"),
+        "blend_on_cpu",
+        # how long, and how often something is looked at, kept or said
+        *("max_epochs", "schedule_epochs", "val_interval", "checkpoint_every", "keep_checkpoints", "log_every"),
+        # permissions
+        *("allow_changed", "allow_absent_classes", "ignore_preprocessing", "overwrite"),
+        # whose content counts, or what is read from other options
+        *("labels_file", "annotating", "recorded"),
+    )
+)
+# Options that name a file or folder, which may be moved: its content is compared.
+_BY_CONTENT = ("encoder_weights", "text_encoder")
+
+
+def run_recipe(**derived: Any) -> dict[str, Any]:
+    """The options of the config that is being resolved, but for those in ``FREE``; called from that config.
+
+    Options are the entries above the entry ``_comment_``. A new option is part of the recipe until it is put into
+    ``FREE``, so none can be forgotten.
+
+    Args:
+        **derived: what options come to (labels read from a file), in place of the options of these names or besides.
+
+    Returns:
+        Values that JSON and torch's ``weights_only`` files give back as they were. A file or folder of weights is
+        recorded as ``sha256:..`` of its content.
+
+    Raises:
+        T3DError: not called from a config, or the config has no entry ``_comment_``.
+    """
+    parser = _running_parser()
+    if LINE not in parser.config:
+        raise T3DError(f"the config has no entry {LINE!r}, which divides its options from what they make; add it")
+    names = [name for name in takewhile(lambda name: name != LINE, parser.config) if name not in FREE]
+    options = {name: parser.ref_resolver.get_resolved_content(name) for name in names if name not in derived}
+    return {name: recorded_value(name, value) for name, value in {**options, **derived}.items()}
+
+
+def recorded_value(name: str, value: Any) -> Any:
+    """An option's value as a recipe records it: plain JSON values, and ``sha256:..`` for weights on disk."""
+    if name in _BY_CONTENT and isinstance(value, str | Path) and str(value) and Path(value).exists():
+        return _content(Path(value))
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): recorded_value(name, entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [recorded_value(name, entry) for entry in value]
+    if hasattr(value, "tolist"):  # numpy, torch
+        return recorded_value(name, value.tolist())
+    return str(value)
+
+
+def _content(path: Path) -> str:
+    digest = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
+    for file in files:
+        if path.is_dir():
+            digest.update(file.name.encode())
+        with open(file, "rb") as stream:
+            while part := stream.read(1 << 20):
+                digest.update(part)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _running_parser() -> ConfigParser:
+    """MONAI hands a config's components no parser; it is a caller of theirs."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, ConfigParser):
+            return caller
+        frame = frame.f_back
+    raise T3DError("t3d.bundle.recipe.run_recipe works in the config of a bundle only; use it there as a _target_")
