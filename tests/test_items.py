@@ -1,0 +1,63 @@
+import json
+
+import pytest
+
+from t3d.bundle.items import few_items, given_items, labelled_items, measured_items
+from t3d.errors import T3DError
+
+
+@pytest.fixture
+def datalist(tmp_path):
+    items = [
+        {"case_id": 7, "patient_id": 0, "image": "a.nii.gz", "label": "b.nii.gz", "report": "secret", "more": 1},
+        {"case_id": "x", "image": "c.nii.gz"},
+    ]
+    for name in "abc":
+        (tmp_path / f"{name}.nii.gz").write_bytes(b"some")
+    file = tmp_path / "datalist.json"
+    test = [{**item, "case_id": f"t{item['case_id']}", "patient_id": f"t{item['case_id']}"} for item in items]
+    file.write_text(json.dumps({"training": items, "validation": [], "test": test}))
+    return file
+
+
+def test_images_and_labels_of_a_list_with_their_folder_and_nothing_else(datalist):
+    folder = datalist.parent
+    assert labelled_items(datalist, "training") == [
+        {
+            "case_id": "7", "patient_id": "0", "image": str(folder / "a.nii.gz"), "label": str(folder / "b.nii.gz")
+        },
+        {"case_id": "x", "patient_id": "x", "image": str(folder / "c.nii.gz")},
+    ]  # fmt: skip
+
+
+def test_without_data_a_bundle_opens_empty_and_broken_data_is_said(datalist, tmp_path):
+    assert labelled_items(tmp_path / "nowhere.json", "training") == []
+    assert labelled_items(datalist, "validation") == labelled_items(datalist, "other") == []
+    datalist.write_text("{")
+    with pytest.raises(T3DError, match=r"datalist.json is not valid JSON"):
+        labelled_items(datalist, "training")
+
+
+def test_few_items_are_chosen_where_there_is_a_choice(tmp_path):
+    items = [{"case_id": str(number), "patient_id": str(number)} for number in range(10)]
+    assert few_items(items, fraction=1, seed=0, record_file=tmp_path / "all.json") == items
+    assert few_items([], fraction=0.1, seed=0) == []
+    found = few_items(items, fraction=0.3, seed=0, record_file=tmp_path / "few.json")
+    assert len(found) == 3 and [item for item in items if item in found] == found
+    assert not (tmp_path / "all.json").exists() and (tmp_path / "few.json").is_file()
+
+
+def test_what_is_measured_keeps_its_label_as_a_file(datalist):
+    found = measured_items(datalist, "test")
+    assert [item.pop("label_file", None) for item in found] == [str(datalist.parent / "b.nii.gz"), None]
+    assert found == given_items(datalist.parent)
+
+
+def test_volumes_of_a_folder_or_of_a_list(datalist, tmp_path):
+    wanted = [str(datalist.parent / f"{name}.nii.gz") for name in "ac"]
+    for originals in (False, True):
+        found = given_items(datalist.parent, originals=originals)
+        assert [item["image"] for item in found] == wanted
+        assert all(set(item) == {"case_id", "patient_id", "image"} for item in found)
+    datalist.unlink()
+    assert [item["case_id"] for item in given_items(tmp_path)] == ["a", "b", "c"]
