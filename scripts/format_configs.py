@@ -1,6 +1,6 @@
 """Format the bundles' JSON: python scripts/format_configs.py [--check] [FILE ..], by default all their configs.
 
-Objects are indented by 4; a list of plain values, or an object of one or two, stands on one line where it fits.
+Objects are indented by 4; a list of plain values, or an object of at most four, stands on one line where it fits.
 With --check nothing is written: the files that would change are named, and the status is 1 if there are any.
 """
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 COLUMNS = 119
+SMALL = 4  # a part with up to three arguments
 INDENT = " " * 4
 CONFIGS = Path(__file__).resolve().parents[1] / "bundles"
 
@@ -48,7 +49,7 @@ def _lines(value: Any, *, margin: str, room: int) -> str:
 
 def _is_short(value: dict | list) -> bool:
     plain = not any(isinstance(one, dict | list) for one in (value.values() if isinstance(value, dict) else value))
-    return plain and (isinstance(value, list) or len(value) <= 2)
+    return plain and (isinstance(value, list) or len(value) <= SMALL)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
