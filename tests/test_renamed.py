@@ -97,7 +97,7 @@ def test_configurations_with_old_paths_train(few, tmp_path):
             changed |= {was} if count else set()
         files.append(str(tmp_path / file.name))
         Path(files[-1]).write_text(text)
-    assert {"t3d.engines.training_state.TrainingState", "t3d.console.plain_errors"} <= changed
+    assert "t3d.engines.training_state.TrainingState" in changed
     options = {**places(few, tmp_path), **TINY, "max_epochs": 1}
     workflow = ConfigWorkflow(config_file=files, workflow_type="train", logging_file=False, **options)
     with warnings.catch_warnings():
