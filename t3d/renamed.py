@@ -55,12 +55,13 @@ MODULES = {
     "t3d.transforms.report_sections": "t3d.reports.sections",
     "t3d.transforms.report_tokens": "t3d.reports.tokens",
 }
-# a module as it is now -> what is asked of it under an old path and lies elsewhere
+# a module as it is now -> what is asked of it under an old path and lies elsewhere, ``module`` or ``module:new name``
 NAMES = {
     "t3d.bundle.options": {"flag": "t3d.flag"},
     "t3d.data.datalist": {"find_cases": "t3d.data.inference_cases"},
     "t3d.data.datalist_checks": {"SHOWN_FAULTS": "t3d.errors", "raise_faults": "t3d.errors"},
     "t3d.reports.sections": {"clean_report": "t3d.reports.clean", "split_sentences": "t3d.reports.sentences"},
+    "t3d.train.trainer": {"ClippingTrainer": "t3d.train.trainer:GuardedTrainer"},
     "t3d.volume.dicom_series": {"find_volumes": "t3d.data.inference_cases"},
 }
 _GONE = "t3d.engines"  # a room of which nothing is left but old paths below it
@@ -131,8 +132,9 @@ class _WithOldNames(Loader):
             new = NAMES[module.__name__].get(name)
             if new is None:
                 raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
-            _warn(f"{module.__name__}.{name}", f"{new}.{name}")
-            value = getattr(importlib.import_module(new), name)
+            home, _, new_name = new.partition(":")
+            _warn(f"{module.__name__}.{name}", f"{home}.{new_name or name}")
+            value = getattr(importlib.import_module(home), new_name or name)
             setattr(module, name, value)
             return value
 

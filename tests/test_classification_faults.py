@@ -52,7 +52,7 @@ def test_the_encoder_is_loaded_and_a_mismatch_is_named(cohort, classification_en
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items()), "a frozen encoder moved"
     record = json.loads((tmp_path / "a" / "models" / "model.json").read_text())
     sha = json.loads(classification_encoder.with_name("encoder.json").read_text())["files"]["encoder.safetensors"]
-    assert record["recipe"]["encoder_sha256"] == sha
+    assert record["recipe"]["encoder_weights"] == f"sha256:{sha}"
     for options, words in (
         ({"hu_range": [-200, 300]}, "hu_range [-1000, 1000] there, [-200, 300] here"),
         ({"feature_size": 24}, "feature_size is 12 there and 24 here"),

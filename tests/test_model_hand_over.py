@@ -3,8 +3,8 @@ import json
 
 import torch
 
+from t3d.train.best_model import BestModel
 from t3d.train.model_hand_over import ModelHandOver
-from t3d.train.training_state import BestModel
 
 
 class FakeEngine:

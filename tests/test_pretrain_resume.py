@@ -29,7 +29,10 @@ def test_a_finished_run_is_left_as_it_is_and_goes_on_with_more_epochs(cohort, tm
     run((*NAMES, "vision_only"), cohort, tmp_path, max_epochs=2)
     more = weights(tmp_path)
     assert not torch.equal(first["swinViT.patch_embed.proj.weight"], more["swinViT.patch_embed.proj.weight"])
-    for changed, words in (({"seed": 1}, "seed 0 there, 1 now"), ({"feature_size": 24}, "feature_size 12 there, 24 now")):
+    for changed, words in (
+        ({"seed": 1}, "seed 0 there, 1 now"),
+        ({"feature_size": 24}, "feature_size 12 there, 24 now"),
+    ):
         with pytest.raises(RuntimeError) as caught:
             run((*NAMES, "vision_only"), cohort, tmp_path, max_epochs=3, **changed)
         assert words in plain_message(caught.value)

@@ -55,12 +55,19 @@ def test_the_table_has_no_path_that_never_was_or_still_is():
 
 def test_an_old_path_warns_once_and_names_both():
     said = in_a_process(
-        "import t3d.engines.trainer\nfrom t3d.engines.trainer import ClippingTrainer\n"
-        "import t3d.train.trainer as new\n"
-        "assert new.ClippingTrainer is ClippingTrainer and t3d.engines.trainer is new\n"
+        "import t3d.engines.pictures\nfrom t3d.engines.pictures import RestorationPictures\n"
+        "import t3d.train.pictures as new\n"
+        "assert new.RestorationPictures is RestorationPictures and t3d.engines.pictures is new\n"
     )
     assert said.count("DeprecationWarning") == 1, said
-    assert "t3d.engines.trainer is now t3d.train.trainer" in said
+    assert "t3d.engines.pictures is now t3d.train.pictures" in said
+
+
+def test_a_class_with_a_new_name_is_found_under_the_old_one():
+    said = in_a_process(
+        "from t3d.train.trainer import ClippingTrainer, GuardedTrainer\nassert ClippingTrainer is GuardedTrainer\n"
+    )
+    assert "t3d.train.trainer.ClippingTrainer is now t3d.train.trainer.GuardedTrainer" in said
 
 
 def test_a_name_that_left_its_module_warns_once():

@@ -2,11 +2,13 @@ import copy
 
 import pytest
 import torch
+import torch.distributed as dist
+from ignite.engine import Events
 from monai.engines.utils import PrepareBatchExtraInput
 from monai.handlers import from_engine
 
 from t3d.errors import T3DError
-from t3d.train.trainer import GuardedTrainer
+from t3d.train.trainer import MOST_SKIPPED, GuardedTrainer
 
 
 def batches(count=5):
@@ -23,8 +25,8 @@ def train(network, data, **options):
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     trainer = GuardedTrainer(
         device=torch.device("cpu"), max_epochs=1, train_data_loader=data, epoch_length=len(data), network=network,
-        optimizer=optimizer, loss_function=loss, prepare_batch=PrepareBatchExtraInput(extra_keys={}), amp=False,
-        decollate=False, **options,
+        optimizer=optimizer, prepare_batch=PrepareBatchExtraInput(extra_keys={}), amp=False, decollate=False,
+        **{"loss_function": loss, **options},
     )  # fmt: skip
     trainer.run()
     return trainer
@@ -68,3 +70,101 @@ def test_stock_handlers_find_the_loss():
 def test_accumulate_must_be_positive():
     with pytest.raises(T3DError, match="accumulate 0"):
         train(torch.nn.Linear(4, 1), batches(), accumulate=0)
+
+
+def test_without_a_limit_the_gradients_are_left_as_they_are():
+    torch.manual_seed(0)
+    network = torch.nn.Linear(4, 1)
+    plain = copy.deepcopy(network)
+    train(network, batches(), clip_norm=None)
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.1)
+    for batch in batches():
+        optimizer.zero_grad()
+        loss(plain(batch["image"]), batch["label"]).backward()
+        optimizer.step()
+    assert torch.equal(network.weight, plain.weight)
+
+
+def steep(pred, target):
+    """A finite loss whose gradient is not: the slope of a square root at 0."""
+    return torch.sqrt(((pred - pred.detach()) ** 2).mean())
+
+
+def test_gradients_that_are_not_finite_stop_before_the_weights_change():
+    network = torch.nn.Linear(4, 1)
+    before = network.weight.clone()
+    with pytest.raises(T3DError, match="gradients have the norm nan at iteration 1: lower learning_rate"):
+        train(network, batches(2), loss_function=steep)
+    assert torch.equal(network.weight, before)
+
+
+def test_the_batch_of_a_gathered_step_is_named():
+    data = batches(4)
+    data[2]["label"][0] = torch.nan
+    with pytest.raises(T3DError, match="loss is nan at iteration 3"):
+        train(torch.nn.Linear(4, 1), data, accumulate=2)
+
+
+class Scaled:
+    """Gives the trainer a scaler, as it has on a card in float16."""
+
+    def __init__(self, scale):
+        self.scales = [scale]
+
+    def attach(self, engine):
+        engine.add_event_handler(Events.STARTED, self.give)
+        engine.add_event_handler(
+            Events.ITERATION_COMPLETED, lambda engine: engine.scaler and self.scales.append(engine.scaler.get_scale())
+        )
+
+    def give(self, engine):
+        engine.scaler = torch.amp.GradScaler("cpu", init_scale=self.scales[0])
+
+
+def test_a_step_that_overflows_under_the_scaler_is_skipped():
+    torch.manual_seed(0)
+    network = torch.nn.Linear(4, 1)
+    plain = copy.deepcopy(network)
+    data = batches(8)
+    for batch in data:
+        batch["label"] = batch["label"] * 16  # times 2^127 this overflows float32, until the scale is halved
+    scaled = Scaled(2.0**127)
+    train(network, data, train_handlers=[scaled])
+    kept = [batch for batch, old, new in zip(data, scaled.scales, scaled.scales[1:], strict=False) if old == new]
+    assert 1 <= len(kept) < len(data)
+    train(plain, kept)
+    assert torch.allclose(network.weight, plain.weight, rtol=0, atol=1e-6)
+
+
+def test_many_skipped_steps_in_a_row_stop_the_training():
+    with pytest.raises(T3DError, match=rf"norm nan at iteration {MOST_SKIPPED} \({MOST_SKIPPED} times in a row\)"):
+        train(torch.nn.Linear(4, 1), batches(MOST_SKIPPED + 1), loss_function=steep, train_handlers=[Scaled(1.0)])
+
+
+def test_only_float16_has_a_scaler():
+    for kind, kept in ((torch.bfloat16, False), (torch.float16, True)):
+        trainer = train(torch.nn.Linear(4, 1), batches(1), train_handlers=[Scaled(1.0)], amp_kwargs={"dtype": kind})
+        assert (trainer.scaler is not None) is kept
+
+
+def test_processes_exchange_gradients_once_per_step(tmp_path):
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        torch.manual_seed(0)
+        plain = torch.nn.Linear(4, 1)
+        network = torch.nn.parallel.DistributedDataParallel(copy.deepcopy(plain))
+        exchanged = []
+
+        def hook(state, bucket):
+            exchanged.append(bucket.index())
+            future = torch.futures.Future()
+            future.set_result(bucket.buffer())
+            return future
+
+        network.register_comm_hook(None, hook)
+        train(network, batches(5), accumulate=2)
+        train(plain, batches(5), accumulate=2)
+    finally:
+        dist.destroy_process_group()
+    assert len(exchanged) == 3  # two, two, and the one that is left
+    assert torch.allclose(network.module.weight, plain.weight, rtol=0, atol=1e-7)

@@ -1,7 +1,9 @@
 """Refuses weights with NaN or infinite values, before they replace good ones on disk."""
 
+from collections.abc import Mapping
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from t3d.errors import T3DError
 
@@ -12,14 +14,18 @@ REMEDY = (
 )
 
 
+def spoilt(state: Mapping[str, Tensor]) -> tuple[int, int]:
+    """How many of a state dict's floating-point tensors hold a NaN or infinite value, and how many there are."""
+    floats = [tensor for tensor in state.values() if tensor.is_floating_point()]
+    finite = [torch.isfinite(tensor).all() for tensor in floats]
+    return (len(floats) - int(torch.stack(finite).sum()) if floats else 0), len(floats)
+
+
 def check_finite_weights(network: nn.Module) -> None:
     """Raise a T3DError where a parameter or buffer of a network is not finite."""
-    floats = [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
-    if not floats:
-        return
-    finite = torch.stack([torch.isfinite(tensor).all() for tensor in floats])
-    if not finite.all():
+    bad, known = spoilt(network.state_dict())
+    if bad:
         raise T3DError(
-            f"the training diverged: {int((~finite).sum())} of {len(floats)} tensors of the network hold NaN or "
-            f"infinite values and are not saved; {REMEDY}"
+            f"the training diverged: {bad} of {known} tensors of the network hold NaN or infinite values and are not "
+            f"saved; {REMEDY}"
         )

@@ -17,8 +17,8 @@ from torch import nn
 
 import t3d
 from t3d.atomic import write_atomically
+from t3d.train.best_model import BestModel
 from t3d.train.finite_weights import check_finite_weights
-from t3d.train.training_state import BestModel
 from t3d.weights import save_encoder, save_network, unwrapped
 from t3d.weights.model_record import FORMAT_VERSION, RECORD_NAME
 

@@ -1,7 +1,6 @@
-"""Checkpoints a killed run goes on from by itself, and the best model so far."""
+"""Checkpoints a killed run goes on from by itself."""
 
 import logging
-import math
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -16,9 +15,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from t3d.atomic import write_atomically
 from t3d.errors import T3DError
-from t3d.train.finite_weights import check_finite_weights
+from t3d.train.best_model import BestModel
+from t3d.train.finite_weights import check_finite_weights, spoilt
 from t3d.train.same_recipe import go_on_with
-from t3d.weights import save_network, unwrapped
+from t3d.weights import unwrapped
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class TrainingState:
         seed: int = 0,
         every: int = 1,
         keep: int = 2,
-        best: "BestModel | None" = None,
+        best: BestModel | None = None,
     ) -> None:
         if keep < 2:
             raise T3DError(f"keep_checkpoints {keep} must be 2 or more: the old one may go only after the new one")
@@ -165,6 +165,12 @@ class TrainingState:
             ) from error
         if not isinstance(content, dict) or not {"network", "optimizer", "recipe"} <= content.keys():
             raise T3DError(f"{path} is not a checkpoint of this training: move it, or use another --ckpt_dir")
+        bad, _ = spoilt(content["network"])
+        if bad:
+            raise T3DError(
+                f"{path} holds {bad} tensors with NaN or infinite values, of a training that diverged: delete it to "
+                "go on from the checkpoint before it, or take another --ckpt_dir to start anew"
+            )
         return content
 
 
@@ -186,41 +192,3 @@ def _load_scheduler(scheduler: Any, saved: dict) -> None:
     scheduler.last_epoch, scheduler._step_count = saved["last_epoch"] - 1, saved["_step_count"]
     scheduler.step()  # sets the rate of the step that comes next
     scheduler._step_count = saved["_step_count"]
-
-
-class BestModel:
-    """Keeps ``model_best.pt``: the weights with the highest value of one gauge so far.
-
-    Attach to the evaluator, after the gauges.
-
-    Raises:
-        T3DError: when validating, weights that are not finite; a Dice of 0 or a NaN would not tell.
-    """
-
-    def __init__(self, *, ckpt_dir: str, network: nn.Module, gauge: str = "tic_accuracy") -> None:
-        self.path = Path(ckpt_dir) / "model_best.pt"
-        self.network = network
-        self.gauge = gauge
-        self.value: float | None = None
-
-    def attach(self, engine: Engine) -> None:
-        """Attach to the evaluator."""
-        engine.add_event_handler(Events.COMPLETED, self.compare)
-
-    def compare(self, engine: Engine) -> None:
-        """Save the network if the gauge is above every earlier value; NaN (not measurable) never is."""
-        check_finite_weights(self.network)
-        value = engine.state.metrics[self.gauge]
-        if not math.isfinite(value) or (self.value is not None and value <= self.value):
-            return
-        self.value = value
-        if idist.get_rank() == 0:
-            save_network(self.network, self.path)
-
-    def state_dict(self) -> dict:
-        """Return the best value so far."""
-        return {"gauge": self.gauge, "value": self.value}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Restore the best value so far."""
-        self.value = state["value"]
