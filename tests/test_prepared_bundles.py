@@ -119,7 +119,7 @@ def test_segmentation_of_tumours(folders, tmp_path, monkeypatch):
         }
     )  # fmt: skip
     check_batch(parser, monkeypatch)
-    crops = parser.get_parsed_content("train#preprocessing").transforms[0]
+    crops = parser.get_parsed_content("train#random_transforms").transforms[0]
     assert list(crops.ratios)[:3] == [1, 1, 3] and crops.lesion_classes == {2}
 
 
