@@ -3,20 +3,13 @@
 Nothing heavy is imported before a command runs, so that help is instant.
 """
 
-import functools
 import logging
 import sys
-from collections.abc import Callable
-from typing import Any
-
-import fire
-from fire.parser import DefaultParseValue
 
 from t3d.bundle.console import plain_errors
 from t3d.check.command import check
 from t3d.cohorts.command import cohort
-from t3d.errors import T3DError
-from t3d.flag import flag
+from t3d.command_line import run_command
 from t3d.monai_label.command import label_app
 from t3d.pack.command import pack, unpack, verify
 from t3d.prepare.command import prepare
@@ -32,30 +25,9 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("t3d").setLevel(logging.INFO)
     plain_errors()
-    # fire calls a function before it complains about an unknown option, so it only gets to plan the call
-    planned: list[Callable[[], None]] = []
     offered = (phantoms, tiny_bert, summary, reports, cohort, check, prepare, pack, verify, unpack, label_app, export)
-    commands = {command.__name__: _planning(command, planned) for command in offered}
     arguments = sys.argv[1:] if arguments is None else arguments
-    fire.Fire(commands, command=[_as_typed(argument) for argument in arguments], name="t3d")
-    for call in planned:
-        call()
-
-
-def _as_typed(argument: str) -> str:
-    """Quote what fire would read as another number than was typed: a folder 2024_01 is not 202401."""
-    name, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
-    parsed = DefaultParseValue(value)
-    lossy = isinstance(parsed, int | float) and str(parsed) != value
-    return name + equals + repr(value) if lossy else argument
-
-
-def _number(name: str, kind: type, value: Any) -> Any:
-    try:
-        return kind(str(value))  # through text, or int(2.5) would be 2
-    except ValueError:
-        wanted = "a whole number" if kind is int else "a number"
-        raise T3DError(f"--{name} is {value!r}; give {wanted}.") from None
+    run_command(offered, arguments, program="t3d", about="Vision-language pre-training on CT: what a training needs.")
 
 
 def phantoms(
@@ -82,14 +54,7 @@ def phantoms(
     """
     from t3d.phantoms import phantoms as write_phantoms
 
-    write_phantoms(
-        str(out_dir),
-        cases=_number("cases", int, cases),
-        seed=_number("seed", int, seed),
-        shape=shape,
-        noise=None if noise is None else _number("noise", float, noise),
-        montage=montage,
-    )
+    write_phantoms(out_dir, cases=cases, seed=seed, shape=shape, noise=noise, montage=montage)
 
 
 def tiny_bert(
@@ -107,9 +72,7 @@ def tiny_bert(
     """
     from t3d.demo.cohort_bert import cohort_bert
 
-    numbers = {"width": width, "layers": layers, "seed": seed, "pretrain_steps": pretrain_steps}
-    options = {name: _number(name, int, value) for name, value in numbers.items()}
-    folder = cohort_bert(str(datalist), str(out_dir), **options)
+    folder = cohort_bert(datalist, out_dir, width=width, layers=layers, seed=seed, pretrain_steps=pretrain_steps)
     logging.getLogger(__name__).info("text encoder in %s", folder)
 
 
@@ -121,7 +84,7 @@ def summary(demo_dir: str) -> None:
     """
     from t3d.demo.page import summary as write_summary
 
-    write_summary(str(demo_dir))
+    write_summary(demo_dir)
 
 
 def export(
@@ -143,18 +106,4 @@ def export(
     """
     from t3d.export.command import export_bundle
 
-    export_bundle(
-        str(bundle_root),
-        out_dir=str(out_dir),
-        ckpt_dir=None if ckpt_dir is None else str(ckpt_dir),
-        image=None if image is None else str(image),
-        overwrite=flag("overwrite", overwrite),
-    )
-
-
-def _planning(command: Callable[..., None], planned: list[Callable[[], None]]) -> Callable[..., None]:
-    @functools.wraps(command)
-    def plan(*args: Any, **options: Any) -> None:
-        planned.append(functools.partial(command, *args, **options))
-
-    return plan
+    export_bundle(bundle_root, out_dir=out_dir, ckpt_dir=ckpt_dir, format=format, image=image, overwrite=overwrite)

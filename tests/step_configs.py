@@ -14,7 +14,8 @@ LABELS = {"background": [0, 9], "liver": 6, "kidneys": [2, 3], "tumour": 300}
 # unlike any default, so that a step that does not read an option shows
 OPTIONS: dict[str, Any] = {
     "spacing": [3.0, 4.0, 5.0], "orientation": "LPS", "hu_range": [-500, 700], "crop_size": 64, "labels": LABELS,
-    "crops_per_case": 3, "flip": 0.25, "intensity_jitter": 0.1, "lesion_classes": [], "crop_ratios": None,
+    "crops_per_case": 3, "flip": 0.25, "intensity_jitter": 0.1, "lesion_classes": [],
+    "foreground_ratio": 1.0, "crop_ratios": None,
     "prepared": False, "output_dir": "out", "save_probabilities": False, "finding_names": ["a", "b"],
     "window_features": None, "train_windows": 5, "overlap": 0.4, "body_level": 0.3, "body_share": 0.1,
     "flip_axes": [0, 2], "probe_windows": 17, "cached_features": False, "use_text": False, "report_cache": True,

@@ -125,3 +125,14 @@ def test_what_cannot_be_cut_is_refused(items):
         crops()({key: value for key, value in items[0].items() if key != "label"})
     with pytest.raises(T3DError, match="2 ratios for 3 classes"):
         crops(ratios=[1, 1])
+
+
+@pytest.mark.parametrize(("ratio", "values"), [(0.0, {0, 9}), (1e9, {1, 2, 3}), (1.0, {0, 9, 1, 2, 3})])
+def test_crops_are_centred_on_foreground_as_often_as_asked(items, ratio, values):
+    transform = crops(crop_size=1, num_samples=60, foreground_ratio=ratio)
+    transform.set_random_state(0)
+    found = [int(item["label"]) for item in transform(items[0])]
+    assert set(found) <= values
+    # 60 draws of one half each: 2.5 standard deviations
+    share = sum(value in (1, 2, 3) for value in found) / len(found)
+    assert abs(share - ratio / (1 + ratio)) <= (0.16 if ratio == 1 else 1e-6)

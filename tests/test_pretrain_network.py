@@ -119,7 +119,7 @@ def test_faults_are_named():
         build(candidates="text")
     with pytest.raises(T3DError, match="use_text is false"):
         build(use_text=False, use_alignment=True)
-    with pytest.raises(T3DError, match="report_cache true"):
+    with pytest.raises(T3DError, match="--report_cache True"):
         build()(
             views(), corrupted=views(), report=torch.ones(3, 5, dtype=torch.long), report_mask=texts()["report_mask"]
         )

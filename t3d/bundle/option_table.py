@@ -70,11 +70,13 @@ OPTIONS: dict[str, kind.Kind] = {
     "max_positive_weight": number(above=0),
     "crops_per_case": whole(),
     "crop_ratios": kind.listed(number(least=0).accepts, 'a list of numbers per class, such as "[1, 1, 3]"', none=True),
+    "foreground_ratio": number("crops centred on foreground for each one on background", least=0),
     "train_windows": whole(),
     "probe_windows": whole(),
     "flip": number("probability per axis", least=0, most=1),
     "flip_axes": kind.AXES,
     "intensity_jitter": number("share of the range", least=0, below=1),
+    "allow_changed": names("learning_rate", empty=True),
     "ignore_preprocessing": flag(),
     # networks
     "feature_size": whole(12, "channels of the encoder's first stage", step=12),

@@ -36,7 +36,7 @@ _BY_CONTENT = ("encoder_weights", "text_encoder")
 def run_recipe(**derived: Any) -> dict[str, Any]:
     """The options of the config that is being resolved, but for those in ``FREE``; called from that config.
 
-    Options are the entries above the line ``_comment_``. A new option is part of the recipe until it is put into
+    Options are the entries above the entry ``_comment_``. A new option is part of the recipe until it is put into
     ``FREE``, so none can be forgotten.
 
     Args:
@@ -47,7 +47,7 @@ def run_recipe(**derived: Any) -> dict[str, Any]:
         recorded as ``sha256:..`` of its content.
 
     Raises:
-        T3DError: not called from a config, or the config has no entry ``recipe``.
+        T3DError: not called from a config, or the config has no entry ``_comment_``.
     """
     parser = _running_parser()
     if LINE not in parser.config:

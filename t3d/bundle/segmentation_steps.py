@@ -57,35 +57,27 @@ def served_steps(*, preparation: Preparation, weights: str, network: nn.Module) 
     return Compose([check, *_loaded(("image",)), *scaled_on_grid(preparation)])
 
 
-def kept_steps(*, preprocessing: Compose, prepared: bool = False) -> Compose:
-    """What is done to a training case before its crops are drawn, and may be cached.
-
-    Args:
-        preprocessing: ``case_steps``, which raw volumes go through whole.
-        prepared: the files are those of ``t3d prepare``, of which only the crops are read: nothing is done.
-    """
-    return Compose([]) if prepared else preprocessing
-
-
 def crop_steps(
     *,
     preparation: Preparation,
     labels: Mapping[str, Any],
     crop_size: int | Sequence[int],
     crops_per_case: int,
+    foreground_ratio: float = 1.0,
     crop_ratios: Sequence[float] | None = None,
     lesion_classes: Sequence[str] = (),
     flip: float = 0.0,
     intensity_jitter: float = 0.0,
     prepared: bool = False,
 ) -> Compose:
-    """Random crops of a case, half of them on foreground or by the classes' ratios, flipped and jittered.
+    """Random crops of a case, on foreground or background or by the classes' ratios, flipped and jittered.
 
     Args:
         preparation, labels: those of ``case_steps``.
         crop_size: voxels per side, one number or three.
         crops_per_case: crops of one volume in a batch.
-        crop_ratios: how often a crop is centred on each class, background first; None for half and half.
+        foreground_ratio: crops centred on foreground for each one on background.
+        crop_ratios: instead, how often a crop is centred on each class, background first.
         lesion_classes: names of classes whose single lesions are drawn alike, however small (prepared cases only).
         flip: probability of mirroring each axis.
         intensity_jitter: see ``flips_and_jitter``.
@@ -94,13 +86,17 @@ def crop_steps(
     table, window = class_values(labels), ensure_tuple_rep(crop_size, 3)
     random = flips_and_jitter(_KEYS, flip=(flip,) * 3, jitter=intensity_jitter)
     if not prepared:
-        crop = _crop(window, crops_per_case, crop_ratios, classes=len(table))
+        options = {"label_key": "label", "spatial_size": window, "num_samples": crops_per_case}
+        crop: Transform = RandCropByPosNegLabeld(_KEYS, **options, pos=foreground_ratio, neg=1)
+        if crop_ratios is not None:
+            crop = RandCropByLabelClassesd(_KEYS, **options, ratios=crop_ratios, num_classes=len(table), warn=False)
         return Compose([SpatialPadd(_KEYS, spatial_size=window), crop, *random])
     crops = LazyLabelCropsd(
         crop_size=window,
         class_values=list(table.values()),
         num_samples=crops_per_case,
         ratios=crop_ratios,
+        foreground_ratio=foreground_ratio,
         lesion_classes=[number for number, name in enumerate(table) if name in lesion_classes],
         spacing=preparation["spacing"],
         orientation=preparation["orientation"],
@@ -129,10 +125,3 @@ def _class_numbers(labels: Mapping[str, Any]) -> Transform:
         dtype=np.uint8,
         allow_missing_keys=True,
     )
-
-
-def _crop(size: Sequence[int], samples: int, ratios: Sequence[float] | None, *, classes: int) -> Transform:
-    options = {"label_key": "label", "spatial_size": size, "num_samples": samples}
-    if ratios is None:
-        return RandCropByPosNegLabeld(_KEYS, **options, pos=1, neg=1)
-    return RandCropByLabelClassesd(_KEYS, **options, ratios=ratios, num_classes=classes, warn=False)

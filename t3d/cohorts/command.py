@@ -77,7 +77,7 @@ def cohort(
         "image_column": image_column,
         "report_column": report_column,
         "label_column": label_column,
-        "findings_columns": findings_columns,
+        "findings_columns": findings_columns.split(",") if isinstance(findings_columns, str) else findings_columns,
         "case_column": case_column,
         "patient_column": patient_column,
         "split_column": split_column,

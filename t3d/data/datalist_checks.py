@@ -51,4 +51,4 @@ def report_faults(item: dict) -> list[str]:
     found = "has no report" if report is None else "has an empty report"
     if report is not None and not isinstance(report, str):
         found = f"has a {type(report).__name__} as report, not text"
-    return [f"case {item['case_id']}: {found}; add the text, remove the case or train with use_text false"]
+    return [f"case {item['case_id']}: {found}; add the text, remove the case or train with --use_text False"]

@@ -105,7 +105,7 @@ class PretrainNetwork(nn.Module):
                 tokens = self._inform(tokens, features, report_mask)
             return F.normalize(self._embed(tokens).mean(dim=1), dim=-1)
         if self.use_text and features is None:
-            raise T3DError("use_text is true but the batch has no report; give reports or set use_text false")
+            raise T3DError("use_text is true but the batch has no report; give reports or --use_text False")
 
         clean_map, corrupted_map = self.encode(torch.cat([views, corrupted])).chunk(2)
         clean = _as_tokens(clean_map)
@@ -148,7 +148,7 @@ class PretrainNetwork(nn.Module):
         if report.is_floating_point():
             return report
         if self.text_encoder is None:
-            raise T3DError("the batch holds token ids but the network has no text encoder: set report_cache true")
+            raise T3DError("the batch holds token ids but the network has no text encoder: give --report_cache True")
         return self.text_encoder(report)
 
     def embed_report(self, features: Tensor, report_mask: Tensor) -> Tensor:

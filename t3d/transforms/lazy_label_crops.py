@@ -20,15 +20,17 @@ class LazyLabelCropsd(Randomizable, MapTransform, MultiSampleTrait):
     """Cuts crops from a prepared image and label, centred on voxels of chosen classes, as MONAI's crops by label do.
 
     The centres come from the index that ``t3d prepare`` made: a uniform sample of the voxels of each label value. With
-    ``ratios`` None half of the crops are centred on foreground and half on background (RandCropByPosNegLabel with pos
-    and neg 1); otherwise classes are drawn by their ratios (RandCropByLabelClasses). A class that a case lacks is not
-    drawn. Crops are moved back inside the volume; a volume smaller than the crop is padded on both sides.
+    ``ratios`` None crops are centred on foreground ``foreground_ratio`` times as often as on background
+    (RandCropByPosNegLabel with that as pos, and neg 1); otherwise classes are drawn by their ratios
+    (RandCropByLabelClasses). A class that a case lacks is not drawn. Crops are moved back inside the volume; a volume
+    smaller than the crop is padded on both sides.
 
     Args:
         crop_size: voxels per side, one number or three.
         class_values: for each class, background first, the values of it in the label files.
         num_samples: crops per case.
         ratios: one number per class, or None.
+        foreground_ratio: where ``ratios`` is None.
         lesion_classes: numbers of the classes whose crops are centred on one of the lesions, each equally likely
             however small (ours), where ``t3d prepare --lesion_values`` indexed them; elsewhere on their voxels.
         spacing, orientation: of the configuration; must be those that the case was prepared for.
@@ -51,6 +53,7 @@ class LazyLabelCropsd(Randomizable, MapTransform, MultiSampleTrait):
         orientation: str = "RAS",
         num_samples: int = 1,
         ratios: Sequence[float] | None = None,
+        foreground_ratio: float = 1.0,
         lesion_classes: Sequence[int] = (),
         pad_hu: float = -1000.0,
         image_key: str = "image",
@@ -63,6 +66,7 @@ class LazyLabelCropsd(Randomizable, MapTransform, MultiSampleTrait):
             )
         self.crop_size = np.array(ensure_tuple_rep(crop_size, 3), dtype=np.int64)
         self.class_values, self.ratios, self.num_samples = class_values, ratios, num_samples
+        self.foreground_ratio = foreground_ratio
         self.lesion_classes = frozenset(lesion_classes)
         self.spacing, self.orientation = spacing, orientation
         self.fill = {image_key: pad_hu, label_key: class_values[0][0]}
@@ -72,7 +76,8 @@ class LazyLabelCropsd(Randomizable, MapTransform, MultiSampleTrait):
         """Draw the crops' first voxels; below 0 where a small volume is padded."""
         present = [[v for v in values if index.counts.get(v)] for values in self.class_values]
         if self.ratios is None:
-            groups, weights = [present[0], [v for values in present[1:] for v in values]], np.ones(2)
+            groups = [present[0], [v for values in present[1:] for v in values]]
+            weights = np.array([1.0, self.foreground_ratio])
         else:
             groups, weights = present, np.asarray(self.ratios, dtype=float)
         weights = np.where([bool(values) for values in groups], weights, 0.0)
