@@ -35,7 +35,7 @@ def apply(kind, cohort, folder, **options):
 @pytest.fixture(scope="module")
 def results(trained, cohort):
     for kind in KINDS:
-        apply(kind, cohort, trained, report_cache_dir=str(trained / "cache"))
+        apply(kind, cohort, trained, **({"report_cache_dir": str(trained / "cache")} if kind == "retrieval" else {}))
     return trained
 
 
