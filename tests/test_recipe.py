@@ -35,8 +35,10 @@ def test_all_options_but_the_free_ones_are_in_the_recipe(bundle, cohort, tmp_pat
     parser = parser_of(bundle, cohort, tmp_path, *(() if bundle == "pretrain" else ("demo",)))
     parser.update({"a_new_option": {"rates": (0.1, 1), "kind": torch.float16}})
     parser.config = {"a_new_option": parser.config.pop("a_new_option"), **parser.config}
+    parser.read_meta(str(RUNS[bundle].BUNDLE / "configs" / "metadata.json"))
+    parser.config = {"_meta_": parser.config.pop("_meta_"), **parser.config}  # where a run has it
     recipe = parser.get_parsed_content("recipe")
-    assert set(KNOWN[bundle].split()) <= set(recipe)
+    assert "_meta_" not in recipe and set(KNOWN[bundle].split()) <= set(recipe)
     assert recipe["a_new_option"] == {"rates": [0.1, 1], "kind": "torch.float16"}
     assert not FREE & set(recipe)
     assert recipe == json.loads(json.dumps(recipe))

@@ -53,6 +53,7 @@ def run_recipe(**derived: Any) -> dict[str, Any]:
     if LINE not in parser.config:
         raise T3DError(f"the config has no entry {LINE!r}, which divides its options from what they make; add it")
     above = takewhile(lambda name: name != LINE, parser.config)
+    # names with an underscore are MONAI's: _meta_ holds the bundle's version, which does not change a training
     names = [name for name in above if name not in FREE and not name.startswith("_")]
     options = {name: parser.ref_resolver.get_resolved_content(name) for name in names if name not in derived}
     return {name: recorded_value(name, value) for name, value in {**options, **derived}.items()}
