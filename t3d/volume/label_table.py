@@ -69,13 +69,19 @@ def read_label_table(labels_file: str | Path) -> dict[str, list[int]]:
     Raises:
         T3DError: no such file, no JSON, or no label table.
     """
+    return class_values(load_label_table(labels_file), source=Path(labels_file).name)
+
+
+def load_label_table(labels_file: str | Path) -> dict[str, Any]:
+    """``read_label_table`` with the values as they stand in the file, a number or a list of them: for a record."""
     file = Path(labels_file)
     form = 'make it an object {"background": 0, "liver": 1, ..}'
     # once, because the same name twice would silently keep the last
     table = read_json(file, what="label table", remedy=form, absent="set labels_file to a label table", once=True)
     if isinstance(table.get("labels"), Mapping):
         table = _of_dataset(table["labels"], file)
-    return class_values(table, source=file.name)
+    class_values(table, source=file.name)
+    return dict(table)
 
 
 def _of_dataset(labels: Mapping[str, Any], file: Path) -> dict[str, Any]:
