@@ -41,7 +41,7 @@ def test_a_healthy_run():
     gauges = summarise(values(0.6, 1 / 16, gain=0.1), batch_size=16)
     assert gauges["tic_accuracy"] == pytest.approx(0.6, abs=0.01)
     assert gauges["cases"] == 64 and gauges["batch_size"] == 16 and gauges["tic_chance"] == 1 / 16
-    said = " ".join(verdict(gauges))
+    said = " ".join(map(str, verdict(gauges)))
     assert "The report is used" in said
     assert not any(word in said for word in ("SHORTCUT", "COLLAPSED", "NOT", "UNUSED"))
 
@@ -57,7 +57,24 @@ def test_a_healthy_run():
     ],
 )
 def test_each_illness_is_said_in_words(word, measured):
-    assert any(sentence.startswith(word) for sentence in verdict(summarise(measured, batch_size=16)))
+    assert word in [said.trouble for said in verdict(summarise(measured, batch_size=16))]
+
+
+def test_a_gain_that_is_sure_but_tiny_is_no_use_of_the_report():
+    measured = values(0.6, 1 / 16) | {
+        "contrast_gain": torch.full((64,), 0.001),
+        "restoration_gain": torch.full((64,), 1e-5),
+    }
+    assert "TEXT UNUSED" in [said.trouble for said in verdict(summarise(measured, batch_size=16))]
+    measured["restoration_gain"] = torch.full((64,), 0.002)  # of an error of .1
+    assert "TEXT UNUSED" not in [said.trouble for said in verdict(summarise(measured, batch_size=16))]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_too_few_cases_say_only_that(count):
+    few = {name: value[:count] for name, value in values(0.6, 1 / 16).items()}
+    (said,) = verdict(summarise(few, batch_size=count))
+    assert said.trouble == "TOO FEW CASES" and str(said).startswith(f"TOO FEW CASES: {count} held-out")
 
 
 def test_the_twin_has_no_text_gauges():
@@ -65,4 +82,4 @@ def test_the_twin_has_no_text_gauges():
     del measured["contrast_gain"], measured["restoration_gain"]
     gauges = summarise(measured, batch_size=16)
     assert gauges["text_gain_contrast"] is None
-    assert not any("report" in sentence for sentence in verdict(gauges))
+    assert not any("report" in said.words for said in verdict(gauges))

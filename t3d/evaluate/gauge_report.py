@@ -36,7 +36,7 @@ class GaugeReport:
         if idist.get_rank() != 0:
             return
         gauges = engine.state.gauges
-        sentences = verdict(gauges)
+        sentences = [str(said) for said in verdict(gauges)]
         content = {**gauges, "verdict": sentences, "settings": self.settings}
         figure = draw(gauges)
         write_atomically(
@@ -65,9 +65,8 @@ class SayVerdict:
         gauges = getattr(self.evaluator.state, "gauges", None)
         if gauges is None or idist.get_rank() != 0:
             return
-        for sentence in verdict(gauges):
-            level = logging.WARNING if sentence.split(":")[0].isupper() else logging.INFO
-            logger.log(level, sentence)
+        for said in verdict(gauges):
+            logger.log(logging.WARNING if said.trouble else logging.INFO, str(said))
 
 
 def draw(gauges: dict) -> Figure:

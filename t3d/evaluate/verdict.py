@@ -1,50 +1,90 @@
 """What the gauges say, in words."""
 
+from typing import NamedTuple
 
-def verdict(gauges: dict) -> list[str]:
+# Below this many held-out cases an interval over patients says nothing (ours).
+LEAST_CASES = 8
+# A report counts as used where it gains this much (ours): a point of top-1, a hundredth of the restoration's error.
+LEAST_CONTRAST_GAIN = 0.01
+LEAST_RESTORATION_SHARE = 0.01
+
+
+class Verdict(NamedTuple):
+    """One sentence, and the word for the trouble that it describes; None where all is well."""
+
+    trouble: str | None
+    words: str
+
+    def __str__(self) -> str:
+        """As it is logged and written."""
+        return f"{self.trouble}: {self.words}" if self.trouble else self.words
+
+
+def verdict(gauges: dict) -> list[Verdict]:
     """Turn gauges (see ``t3d.evaluate.gauges.summarise``) into sentences, the worst first.
 
-    The rules are ours: a gauge differs from its reference when the reference lies outside its 95 % interval.
+    The rules are ours: a gauge differs from its reference when the reference lies outside its 95 % interval. With
+    fewer than eight cases there is one sentence, which says that they are too few.
     """
+    if gauges["cases"] < LEAST_CASES:
+        return [
+            Verdict(
+                "TOO FEW CASES",
+                f"{gauges['cases']} held-out cases cannot show whether the contrast, the restoration or the report "
+                f"works; put at least {LEAST_CASES} into the list, better 50.",
+            )
+        ]
     said = []
     chance = gauges["tic_chance"]
     low, high = gauges["tic_accuracy_interval"]
     if gauges["tic_shortcut_interval"][0] > chance:
         said.append(
-            f"SHORTCUT: with noise in place of the images the contrast still finds the right volume in "
-            f"{gauges['tic_shortcut']:.1%} of the draws (chance {chance:.1%}). The text alone answers, so the encoder "
-            "learns nothing from it: use candidates image or shared_report."
+            Verdict(
+                "SHORTCUT",
+                "with noise in place of the images the contrast still finds the right volume in "
+                f"{gauges['tic_shortcut']:.1%} of the draws (chance {chance:.1%}). The text alone answers, so the "
+                "encoder learns nothing from it: use candidates image or shared_report.",
+            )
         )
     spread = min(gauges["draws"] - 1, gauges["embedding_width"])
     if gauges["effective_rank"] < max(2.0, 0.05 * spread):
         said.append(
-            f"COLLAPSED: the embeddings fill {gauges['effective_rank']:.1f} of {spread} possible directions. "
-            "Lower learning_rate, raise batch_size, or train longer."
+            Verdict(
+                "COLLAPSED",
+                f"the embeddings fill {gauges['effective_rank']:.1f} of {spread} possible directions. "
+                "Lower learning_rate, raise batch_size, or train longer.",
+            )
         )
+    found = f"tic_accuracy is {gauges['tic_accuracy']:.1%} ({low:.1%} to {high:.1%}), chance"
     if low <= chance:
-        said.append(
-            f"NOT LEARNT: tic_accuracy is {gauges['tic_accuracy']:.1%} ({low:.1%} to {high:.1%}), chance is "
-            f"{chance:.1%}. Train longer, or raise view_overlap."
-        )
+        said.append(Verdict("NOT LEARNT", f"{found} is {chance:.1%}. Train longer, or raise view_overlap."))
     else:
-        said.append(f"tic_accuracy is {gauges['tic_accuracy']:.1%} ({low:.1%} to {high:.1%}), chance {chance:.1%}.")
+        said.append(Verdict(None, f"{found} {chance:.1%}."))
     if gauges["restoration_error_interval"][1] >= gauges["corrupted_input_error"]:
         said.append(
-            f"NOT RESTORED: the restored crops (L1 {gauges['restoration_error']:.4f}) are no better than the "
-            f"corrupted ones ({gauges['corrupted_input_error']:.4f})."
+            Verdict(
+                "NOT RESTORED",
+                f"the restored crops (L1 {gauges['restoration_error']:.4f}) are no better than the "
+                f"corrupted ones ({gauges['corrupted_input_error']:.4f}).",
+            )
         )
     return said + _about_text(gauges)
 
 
-def _about_text(gauges: dict) -> list[str]:
-    gains = {name: gauges[f"text_gain_{name}_interval"] for name in ("contrast", "restoration")}
-    if any(interval is None for interval in gains.values()):
+def _about_text(gauges: dict) -> list[Verdict]:
+    least = {"contrast": LEAST_CONTRAST_GAIN, "restoration": LEAST_RESTORATION_SHARE * gauges["restoration_error"]}
+    intervals = {name: gauges[f"text_gain_{name}_interval"] for name in least}
+    if any(interval is None for interval in intervals.values()):
         return []
-    used = [name for name, interval in gains.items() if interval[0] > 0]
+    gains = {name: gauges[f"text_gain_{name}"] for name in least}
+    used = [name for name in least if intervals[name][0] > 0 and gains[name] >= least[name]]
     if not used:
         return [
-            "TEXT UNUSED: another case's report serves as well as the right one. Raise corruption (0.7 or more), add "
-            "align.json, or train longer; the vision-only twin costs less and does the same."
+            Verdict(
+                "TEXT UNUSED",
+                "another case's report serves as well as the right one. Raise corruption (0.7 or more), add "
+                "align.json, or train longer; the vision-only twin costs less and does the same.",
+            )
         ]
-    numbers = ", ".join(f"{name} {gauges[f'text_gain_{name}']:+.4f}" for name in used)
-    return [f"The report is used: gain of the right report over another one, {numbers}."]
+    numbers = ", ".join(f"{name} {gains[name]:+.4f}" for name in used)
+    return [Verdict(None, f"The report is used: gain of the right report over another one, {numbers}.")]

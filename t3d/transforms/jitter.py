@@ -1,0 +1,88 @@
+"""Views that do not share their intensities, so that a histogram cannot find the partner."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import (
+    Compose,
+    MapTransform,
+    RandAdjustContrast,
+    RandGaussianNoise,
+    RandGaussianSmooth,
+    Randomizable,
+    RandScaleIntensity,
+    RandShiftIntensity,
+)
+
+from t3d.errors import T3DError
+
+
+class RandJitterViewsd(Randomizable, MapTransform):
+    """Changes the intensities of each view (K, C, X, Y, Z) on its own: scale, shift, gamma, blur, noise (ours).
+
+    Two crops of one volume share their windowing, noise and blur, and a histogram of 26 bins without any learning then
+    finds the partner among 16 in 59 % of batches of phantoms (with independent scale and shift: 11.5 %). Intensity
+    carries findings, too: what is jittered hard cannot be told from a fatty liver any more. MONAI's transforms do the
+    work; values are clipped to [0, 1] before gamma, which is undefined below 0.
+
+    Args:
+        keys: views with values in [0, 1].
+        scale: largest relative change of brightness; .1 multiplies by .9 to 1.1.
+        shift: largest shift; .05 is 100 HU of a window of 2,000 HU.
+        gamma: exponents lie in 1 / (1 + gamma) to 1 + gamma.
+        noise: largest standard deviation of added Gaussian noise.
+        blur: largest sigma of Gaussian smoothing in voxels, applied to `blur_share` of the views.
+        blur_share: share of the views that are smoothed.
+
+    Raises:
+        T3DError: a strength below 0 or a share outside 0..1.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = "image",
+        *,
+        scale: float = 0.1,
+        shift: float = 0.05,
+        gamma: float = 0.3,
+        noise: float = 0.02,
+        blur: float = 1.0,
+        blur_share: float = 0.3,
+    ) -> None:
+        MapTransform.__init__(self, keys)
+        for name, value in {"scale": scale, "shift": shift, "gamma": gamma, "noise": noise, "blur": blur}.items():
+            if value < 0:
+                raise T3DError(f"the jitter's {name} is {value}; set it to 0 (none) or more.")
+        if not 0 <= blur_share <= 1:
+            raise T3DError(f"the jitter's blur_share is {blur_share}; it is a share of views, set it in 0..1.")
+        self.steps = Compose(
+            [
+                RandScaleIntensity(factors=scale, prob=float(scale > 0)),
+                RandShiftIntensity(offsets=shift, prob=float(shift > 0)),
+                _clip,
+                RandAdjustContrast(gamma=(1 / (1 + gamma), 1 + gamma), prob=float(gamma > 0)),
+                RandGaussianSmooth(*[(0.1, max(blur, 0.1))] * 3, prob=blur_share if blur > 0 else 0.0),
+                RandGaussianNoise(std=noise, prob=float(noise > 0)),
+            ]
+        )
+
+    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None):
+        """Seed this transform and those inside it."""
+        super().set_random_state(seed=seed, state=state)
+        self.steps.set_random_state(state=self.R)
+        return self
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """A copy of the item with jittered views; the given tensors are not changed."""
+        item = dict(data)
+        for key in self.key_iterator(item):
+            views = torch.as_tensor(item[key])
+            item[key] = torch.stack([torch.as_tensor(self.steps(view.clone())) for view in views])
+        return item
+
+
+def _clip(view: torch.Tensor) -> torch.Tensor:
+    return view.clamp(0, 1)
