@@ -278,7 +278,6 @@ ROWS = {
     "two series": Row(series(two=True), {"series": ("case k0", "2 series"), "fast": ("2 series", "of its own")}),
     "missing slices": Row(series(skip=(3,)), {"series": ("case k0", "missing"), "fast": ("slices are missing",)}),
     "multi-frame": Row(series(NumberOfFrames=4), {"series": ("multi-frame",), "fast": ("multi-frame", "dcm2niix")}),
-    "tilted gantry": Row(series(step=(0.0, 0.4, 2.5)), {"series": ("tilted",), "fast": ("gantry was tilted",)}),
     "codec missing": Row(compressed, {"load": ("case k0", "cannot be read"), "check": ("k0", "cannot be read")}),
     "folder without DICOM": Row(
         lambda f, d: ((f / "scan").mkdir(), first(d).update(image="scan", label=None)),
