@@ -71,7 +71,7 @@ def grid_fault(
             f"label has shape {placed.shape}, image has {tuple(int(n) for n in shape[:3])}; resample the label to the "
             "image's grid"
         )
-    codes = ["".join(nib.aff2axcodes(form)) for form in (label_affine, affine)]
+    codes = ["".join(axis or "?" for axis in nib.aff2axcodes(form)) for form in (label_affine, affine)]
     # copied onto other axes the header would mirror the label
     remedy = (
         f" (label {codes[0]}, image {codes[1]}; orientations alone would be no fault)"
