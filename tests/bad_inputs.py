@@ -4,6 +4,7 @@ A row's ``make`` spoils case k0 of a sound cohort: it gets the folder and the li
 """
 
 import gzip
+import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -175,6 +176,15 @@ ROWS = {
     ),
     "missing image": Row(
         lambda f, d: path(f).unlink(), {"list": ("case k0", "does not exist"), "check": ("missing",)}
+    ),
+    "name that no file can have": Row(
+        entry(image="k0" * 3000 + ".nii.gz"),
+        {"list": ("does not exist",), "fast": ("missing",), "check": ("missing",)},
+    ),
+    "home of nobody": Row(entry(image="~nobody-here/k0.nii.gz"), {"list": ("does not exist",), "fast": ("missing",)}),
+    "pipe": Row(
+        lambda f, d: (os.mkfifo(f / "k0.pipe"), first(d).update(image="k0.pipe")),
+        anywhere("case k0", "neither a file nor a folder"),
     ),
     "symlink loop": Row(loop, {"list": ("case k0", "does not exist"), "check": ("file is missing",)}),
     "huge claimed shape": Row(

@@ -14,6 +14,7 @@ from t3d.check.remark import without_names
 from t3d.check.slabs import open_streamed, slabs
 from t3d.check.slice import MiddleSlice, Picture
 from t3d.errors import T3DError
+from t3d.volume.file_kind import exists
 from t3d.volume.hu_guard import hu_doubt, remedy
 from t3d.volume.image_file import CtHeader
 from t3d.volume.voxel_histogram import VoxelHistogram
@@ -93,7 +94,7 @@ def _file_fault(item: Mapping[str, Any], key: str) -> str | None:
     if not isinstance(name, str):
         return f"is a {type(name).__name__}, not the path of a file; correct the datalist"
     path = Path(name)
-    if not path.exists():
+    if not exists(path):
         return "file is missing; correct its path in the datalist or restore it"
     if path.is_file() and path.stat().st_size == 0:
         return "file has 0 bytes; copy or export it again"

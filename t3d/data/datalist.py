@@ -1,6 +1,7 @@
 """Reading `datalist.json` and finding every fault in it before any training starts."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,6 @@ def resolve_items(items: Sequence, split: str, folder: Path, faults: list[str]) 
         new = {**item, "case_id": case, "patient_id": patient}
         for key in ("image", "label"):
             if isinstance(item.get(key), str) and item[key]:
-                new[key] = str(folder / Path(item[key]).expanduser())
+                new[key] = str(folder / os.path.expanduser(item[key]))
         resolved.append(new)
     return resolved

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from t3d.errors import T3DError
-from t3d.volume.file_kind import is_nifti
+from t3d.volume.file_kind import exists, is_nifti
 from t3d.volume.image_file import read_header
 from t3d.volume.in_words import in_words, said_of
 
@@ -56,7 +56,7 @@ def open_source(path: str | Path, who: str) -> VolumeSource:
         T3DError: missing, unreadable, not one 3D volume, or without a usable affine.
     """
     path = Path(path)
-    if not path.exists():
+    if not exists(path):
         raise T3DError(f"{who} does not exist in {path.parent}; correct the path or restore the file.")
     try:
         # With the file kept open a compressed stream is only read forward, once.

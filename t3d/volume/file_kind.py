@@ -6,6 +6,14 @@ NIFTI = (".nii", ".nii.gz")
 _GZIP = b"\x1f\x8b"
 
 
+def exists(path: str | Path) -> bool:
+    """Whether there is such a file or folder; a name that no file can have, or a closed folder, has none."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # too long, a zero byte, no permission
+        return False
+
+
 def is_nifti(path: str | Path) -> bool:
     """Whether a name is that of a NIfTI file, whatever the case of its ending (``CT1.NII.GZ``)."""
     return Path(path).name.lower().endswith(NIFTI)

@@ -11,7 +11,7 @@ from nibabel.spatialimages import SpatialImage
 from t3d.errors import T3DError
 from t3d.volume.dicom_frame import is_dicom
 from t3d.volume.dicom_series import open_series
-from t3d.volume.file_kind import is_gzip, is_nifti
+from t3d.volume.file_kind import exists, is_gzip, is_nifti
 from t3d.volume.in_words import in_words
 from t3d.volume.nifti_header import header_doubts, header_faults
 from t3d.volume.other_formats import is_other_format, open_other
@@ -78,10 +78,12 @@ def open_image(path: str | Path, *, keep_file_open: bool | None = None) -> Spati
         if is_stored(path):
             stored = open_stored(path)
             return nib.Nifti1Image(stored, stored.affine, dtype=stored.dtype)
-        if path.is_dir():
+        if exists(path) and path.is_dir():
             return open_series(path)
-        if not path.exists():
+        if not exists(path):
             raise T3DError(f"{path.name} does not exist in {path.parent}; correct the path or restore the file.")
+        if not path.is_file():
+            raise T3DError(f"{path.name} is neither a file nor a folder; correct the path.")
         if is_nifti(path):
             return _mislabelled(path) or nib.load(path, keep_file_open=keep_file_open)
         if is_other_format(path):

@@ -10,6 +10,7 @@ from monai.data import MetaTensor
 from monai.transforms import LoadImage, MapTransform
 
 from t3d.errors import T3DError
+from t3d.volume.file_kind import exists
 from t3d.volume.in_words import in_words, said_of
 from t3d.volume.label_on_image import lay_on
 from t3d.volume.reader import VolumeReader
@@ -59,7 +60,7 @@ class LoadVolumed(MapTransform):
         return item
 
     def _volume(self, path: Path, who: str) -> MetaTensor:
-        if not path.exists():
+        if not exists(path):
             raise T3DError(f"{who} does not exist in {path.parent}; correct the path or restore the file.")
         try:
             with in_words(path.name):
