@@ -182,7 +182,13 @@ def test_a_truncated_slice_is_named_from_headers_alone(tmp_path):
     write_series(tmp_path / "s", ct())
     file = sorted((tmp_path / "s").iterdir())[4]
     whole = file.read_bytes()
-    for length, words in ((len(whole) - 40, "truncated"), (300, "truncated"), (60, "no DICOM file"), (0, "0 bytes")):
+    for length, words in (
+        (len(whole) - 40, "truncated"),
+        (300, "truncated"),
+        (60, "no DICOM file"),
+        (144, "damaged"),
+        (0, "0 bytes"),
+    ):
         file.write_bytes(whole[:length])
         with pytest.raises(T3DError, match=f"{file.name}.*{words}"):
             open_image(tmp_path / "s")

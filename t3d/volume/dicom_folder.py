@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 # Ours: with a second series of this share of the largest one's slices, size does not say which one is meant.
 NEARLY_AS_LARGE = 0.8
-_CT_CLASSES = "1.2.840.10008.5.1.4.1.1.2."  # CT, enhanced CT, and what legacy CT was converted to
+_CLASSES = "1.2.840.10008.5.1.4.1.1."  # of what is stored: images, reports, segmentations ..
 
 
 def folder_frames(folder: Path, who: str) -> list[Frame]:
@@ -40,10 +40,10 @@ def folder_frames(folder: Path, who: str) -> list[Frame]:
             data, rest = read_header(file, who)
             if "Rows" in data and "Columns" in data:
                 frames += frames_of(file, who, data, rest)
-            elif _is_image(data):
-                raise T3DError(f"{who}: {file.name} is truncated: its header has no size; copy it again.")
-            elif "DirectoryRecordSequence" not in data:
+            elif _is_no_image(data):
                 others[str(data.get("Modality", "unknown"))] += 1
+            elif "DirectoryRecordSequence" not in data:
+                raise T3DError(f"{who}: {file.name} is truncated or damaged: its header has no size; copy it again.")
     _no_lost_slice(strange, endings, who)
     if not frames:
         raise T3DError(f"{who}: has no DICOM image files; set the path to the folder with the slices of one series.")
@@ -62,7 +62,9 @@ def one_series(frames: list[Frame], who: str) -> list[Frame]:
         T3DError: several series of about the same size, or one that goes on where another ends; a single slice.
     """
     chosen = frames
-    for keep in (lambda f: "LOCALIZER" not in f.image_type, lambda f: f.samples == 1, lambda f: f.modality == "CT"):
+    # by series: a single slice of another modality among those of a CT is damaged, not left out
+    of_ct = {frame.series for frame in frames if frame.modality == "CT"}
+    for keep in (lambda f: "LOCALIZER" not in f.image_type, lambda f: f.samples == 1, lambda f: f.series in of_ct):
         chosen = [frame for frame in chosen if keep(frame)] or chosen
     groups = defaultdict(list)
     for frame in chosen:
@@ -120,10 +122,9 @@ def _ending(file: Path) -> str:
     return "" if ending[1:].isdigit() else ending
 
 
-def _is_image(data) -> bool:
-    """Whether a header that names no size should have one: the classes of CT images, or nothing but the modality."""
-    kind = str(data.get("SOPClassUID", ""))
-    return f"{kind}.".startswith(_CT_CLASSES) or (not kind and str(data.get("Modality", "CT")) == "CT")
+def _is_no_image(data) -> bool:
+    """Whether a header that names no size is that of a report or the like, not that of a damaged slice."""
+    return str(data.get("SOPClassUID", "")).startswith(_CLASSES) and str(data.get("Modality", "CT")) != "CT"
 
 
 def _files(group: list[Frame]) -> str:
