@@ -31,7 +31,7 @@ _ROOMS = {
     "t3d.train": "t3d.engines.fine_tuning t3d.engines.finite_images t3d.engines.model_hand_over t3d.engines.pictures "
     "t3d.engines.segmentation_pictures t3d.engines.trainer t3d.engines.training_state",
     "t3d.transforms": "t3d.data.window_features",
-    "t3d.volume": "t3d.data.dicom_checks t3d.data.dicom_series t3d.data.hu_guard t3d.data.hu_plausibility "
+    "t3d.volume": "t3d.data.dicom_series t3d.data.hu_guard t3d.data.hu_plausibility "
     "t3d.data.image_file t3d.data.label_checks t3d.data.label_table t3d.data.label_volume t3d.data.nifti_header "
     "t3d.data.volume_shape t3d.data.voxel_histogram t3d.prepare.grid t3d.prepare.index t3d.prepare.listed "
     "t3d.prepare.reader t3d.prepare.store t3d.transforms.load",
@@ -43,6 +43,7 @@ _WHOLE = {"t3d.data.cohorts": "t3d.cohorts", "t3d.data.phantoms": "t3d.phantoms"
 MODULES = {
     **{old: f"{room}.{old.rpartition('.')[2]}" for room, names in _ROOMS.items() for old in names.split()},
     **_WHOLE,
+    "t3d.data.dicom_checks": "t3d.volume.dicom_series",
     "t3d.data.image_header": "t3d.data.datalist",
     "t3d.data.report_feature_file": "t3d.reports.feature_file",
     "t3d.data.report_features": "t3d.reports.features",
@@ -65,6 +66,8 @@ NAMES = {
     "t3d.reports.sections": {"clean_report": "t3d.reports.clean", "split_sentences": "t3d.reports.sentences"},
     "t3d.train.trainer": {"ClippingTrainer": "t3d.train.trainer:GuardedTrainer"},
     "t3d.volume.dicom_series": {"find_volumes": "t3d.data.inference_cases"},
+    "t3d.volume.label_checks": {"grid_fault": "t3d.volume.same_voxels"},
+    "t3d.volume.load": {"first_line": "t3d.volume.in_words"},
     "t3d.weights.encoder_record": {"compare_preprocessing": "t3d.weights.record", "sha256": "t3d.files"},
 }
 _GONE = "t3d.engines"  # a room of which nothing is left but old paths below it

@@ -4,6 +4,7 @@ A row's ``make`` spoils case k0 of a sound cohort: it gets the folder and the li
 """
 
 import gzip
+import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -124,9 +125,43 @@ def compressed(folder, lists):
         data.save_as(file)
 
 
+def named(name: str, content: bytes) -> Callable:
+    """The image of k0 is a file of another kind."""
+
+    def make(folder, lists):
+        (folder / name).write_bytes(content)
+        first(lists).update(image=name, label=None)
+
+    return make
+
+
+def cut_slice(folder, lists):
+    series()(folder, lists)
+    file = sorted((folder / "scan").iterdir())[2]
+    file.write_bytes(file.read_bytes()[:-50])
+
+
+def move_slice(scan):
+    import pydicom
+
+    file = next(file for file in scan.iterdir() if file.stem.endswith("003"))
+    data = pydicom.dcmread(file)
+    data.ImagePositionPatient = [data.ImagePositionPatient[0] + 30, *data.ImagePositionPatient[1:]]
+    data.save_as(file)
+
+
+def one_slice(folder, lists):
+    series()(folder, lists)
+    first(lists).update(image=f"scan/{sorted((folder / 'scan').iterdir())[0].name}")
+
+
 def everywhere(*words, but=()) -> dict:
     commands = ("load", "check", "prepare")
     return {command: words for command in commands if command not in but}
+
+
+def anywhere(*words) -> dict:
+    return {**everywhere(*words), **dict.fromkeys(("fast", "header"), words)}
 
 
 READ = ("case k0", "cannot be read", "again")
@@ -142,11 +177,24 @@ ROWS = {
     "missing image": Row(
         lambda f, d: path(f).unlink(), {"list": ("case k0", "does not exist"), "check": ("missing",)}
     ),
+    "name that no file can have": Row(
+        entry(image="k0" * 3000 + ".nii.gz"),
+        {"list": ("does not exist",), "fast": ("missing",), "check": ("missing",)},
+    ),
+    "home of nobody": Row(entry(image="~nobody-here/k0.nii.gz"), {"list": ("does not exist",), "fast": ("missing",)}),
+    "pipe": Row(
+        lambda f, d: (os.mkfifo(f / "k0.pipe"), first(d).update(image="k0.pipe")),
+        anywhere("case k0", "neither a file nor a folder"),
+    ),
     "symlink loop": Row(loop, {"list": ("case k0", "does not exist"), "check": ("file is missing",)}),
     "huge claimed shape": Row(
         header(42, "<3h", 30000, 30000, 30000),
         {**everywhere("case k0", but=("load",)), **dict.fromkeys(("fast", "header", "prepare"), ("claims", "MiB"))},
     ),
+    "text file": Row(named("k0.txt", b"Dear colleague, the scan is attached."), anywhere("case k0", "kind that T3D")),
+    "photograph": Row(named("k0.png", b"\x89PNG\r\n\x1a\n" + bytes(200)), anywhere("case k0", "convert it to NIfTI")),
+    "array": Row(named("k0.npy", b"\x93NUMPY" + bytes(200)), anywhere("case k0", "convert it to NIfTI")),
+    "empty volume of Slicer": Row(named("k0.nrrd", b"NRRD0004\n\n"), anywhere("case k0")),
     # shapes and kinds of voxels
     "2D": Row(image(lambda v: v[..., 0]), {**everywhere("2D"), "header": ("case k0", "2D"), "fast": ("2D",)}),
     "4D": Row(image(lambda v: np.stack([v, v], -1)), {**everywhere("4 axes"), "header": ("case k0", "4 axes")}),
@@ -278,7 +326,13 @@ ROWS = {
     "two series": Row(series(two=True), {"series": ("case k0", "2 series"), "fast": ("2 series", "of its own")}),
     "missing slices": Row(series(skip=(3,)), {"series": ("case k0", "missing"), "fast": ("slices are missing",)}),
     "multi-frame": Row(series(NumberOfFrames=4), {"series": ("multi-frame",), "fast": ("multi-frame", "dcm2niix")}),
-    "tilted gantry": Row(series(step=(0.0, 0.4, 2.5)), {"series": ("tilted",), "fast": ("gantry was tilted",)}),
+    "truncated slice": Row(cut_slice, {**anywhere("k0", "is truncated"), "series": ("slice_", ".dcm is truncated")}),
+    "one DICOM file for the folder": Row(
+        one_slice, anywhere("k0", "one slice of a series", "set the path to the folder")
+    ),
+    "slices shifted sideways": Row(
+        lambda f, d: (series()(f, d), move_slice(f / "scan")), anywhere("k0", "shifted sideways by up to 30.0 mm")
+    ),
     "codec missing": Row(compressed, {"load": ("case k0", "cannot be read"), "check": ("k0", "cannot be read")}),
     "folder without DICOM": Row(
         lambda f, d: ((f / "scan").mkdir(), first(d).update(image="scan", label=None)),

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 
 def write_series(
@@ -68,3 +68,46 @@ def write_series(
 def ct(shape=(12, 10, 6), *, seed=0) -> np.ndarray:
     """Even HU values between -1024 and 1976, all different enough to show a wrong axis or order."""
     return np.random.default_rng(seed).integers(0, 1500, shape) * 2.0 - 1024
+
+
+def write_enhanced(file: Path, hu: np.ndarray, *, spacing=(0.8, 0.6, 2.5), origin=(-100.0, -80.0, 40.0), order=None):
+    """Write HU values (columns, rows, slices) as one enhanced CT file, frames in ``order``; return the affine."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    order = list(range(hu.shape[2])) if order is None else order
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID = EnhancedCTImageStorage, ExplicitVRLittleEndian
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    data = FileDataset(str(file), {}, file_meta=meta, preamble=b"\0" * 128, is_implicit_VR=False)
+    data.SOPClassUID, data.SOPInstanceUID = EnhancedCTImageStorage, meta.MediaStorageSOPInstanceUID
+    data.SeriesInstanceUID, data.Modality, data.InstanceNumber = generate_uid(), "CT", 1
+    data.PatientName = "Secret^Person"
+    data.SharedFunctionalGroupsSequence = [
+        _group(
+            PixelMeasuresSequence={"PixelSpacing": [spacing[1], spacing[0]], "SliceThickness": spacing[2]},
+            PlaneOrientationSequence={"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]},
+            PixelValueTransformationSequence={"RescaleSlope": 2, "RescaleIntercept": -1024, "RescaleType": "HU"},
+        )
+    ]
+    places = [[origin[0], origin[1], origin[2] + place * spacing[2]] for place in order]
+    data.PerFrameFunctionalGroupsSequence = [
+        _group(PlanePositionSequence={"ImagePositionPatient": place}) for place in places
+    ]
+    stored = np.rint((hu[:, :, order].T + 1024) / 2).astype(np.uint16)
+    data.NumberOfFrames, data.Rows, data.Columns = stored.shape
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 16, 15, 0
+    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+    data.PixelData = stored.tobytes()
+    data.save_as(file)
+    affine = np.diag([-spacing[0], -spacing[1], spacing[2], 1.0])
+    affine[:3, 3] = (-origin[0], -origin[1], origin[2])
+    return affine
+
+
+def _group(**sequences) -> Dataset:
+    group = Dataset()
+    for name, values in sequences.items():
+        item = Dataset()
+        for key, value in values.items():
+            setattr(item, key, value)
+        setattr(group, name, [item])
+    return group

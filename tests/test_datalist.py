@@ -152,7 +152,7 @@ def test_headers_are_checked_without_reading_voxels(tmp_path):
         check_headers(items.values())
     text = str(caught.value)
     assert "3 faults" in text
-    for words in ("case flat: image flat.nii.gz is 2D", "case film", "case text", "no readable NIfTI header"):
+    for words in ("case flat: image flat.nii.gz is 2D", "case film", "case text", "text.nii.gz cannot be read"):
         assert words in text
 
 
@@ -182,7 +182,7 @@ def test_find_cases_in_plain_folders(cohort):
 
 
 def test_find_cases_without_cases(tmp_path):
-    with pytest.raises(T3DError, match="neither datalist.json nor .nii"):
+    with pytest.raises(T3DError, match="neither datalist.json, nor .nii"):
         find_cases(tmp_path)
-    with pytest.raises(T3DError, match="neither datalist.json nor .nii"):
+    with pytest.raises(T3DError, match="neither datalist.json, nor .nii"):
         find_cases(tmp_path / "gone")

@@ -66,6 +66,7 @@ FAULTS = {
     "scaled to [0, 1]": ("range", lambda v: window(v, -1000, 1000)),
     "soft tissue window": ("windowed", lambda v: v.clip(-160, 240)),
     "wide soft tissue window": ("windowed", lambda v: v.clip(-450, 550)),
+    "slope of 2 applied twice": ("scaled", lambda v: v * 2),
     "constant": ("range", lambda v: np.zeros_like(v)),
     "float overflow": ("beyond int16", lambda v: v * 1e3),
     # air dark, fat bright, and nothing negative
@@ -88,6 +89,25 @@ def test_faults_made_of_real_ct_are_caught(shared_data, fault):
         volume = real(shared_data / name)
         assert kind(make(volume)) == wanted, name
         assert kind(thirds(make(volume))) == wanted, name
+
+
+@pytest.mark.parametrize("slope", [0.4, 0.5, 0.6])
+def test_a_small_slope_applied_twice_is_caught(shared_data, slope):
+    for name in CTS:
+        assert kind(real(shared_data / name) * slope) in ("scaled", "windowed"), name
+
+
+def test_padding_that_resampling_smeared_is_no_doubt(shared_data):
+    for name in CTS:
+        volume = padded(real(shared_data / name), -2000).astype(np.float32)
+        assert kind((volume[:-1] + volume[1:]) / 2) is None, name
+
+
+def test_a_slope_applied_twice_is_a_doubt_that_says_where_air_lies(shared_data):
+    histogram = VoxelHistogram()
+    histogram.add(real(shared_data / CTS[2]) * 2)
+    doubt = refuse_no_hu(histogram, "k1")  # padding may look so: not refused
+    assert not doubt.sure and "air seems to lie at -1978, not at -1000" in doubt.evidence and "slope" in doubt.evidence
 
 
 def test_phantoms_pass(cohort):

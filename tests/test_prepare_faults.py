@@ -73,7 +73,7 @@ def nan(folder):
 
 
 FAULTS = {
-    "colours": (rgb, "colour voxels"),
+    "colours": (rgb, r"colour \(RGB\) or complex voxels"),
     "complex": (image(volume(np.complex64)), "complex voxels"),
     "a link to itself": (loop, "does not exist"),
     "a huge claimed shape": (huge, "the file has 1348 bytes"),

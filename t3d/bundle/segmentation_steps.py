@@ -22,8 +22,9 @@ from t3d.bundle.augmentation import flips_and_jitter
 from t3d.bundle.steps import Preparation, hu_window, scaled_on_grid
 from t3d.monai_label.request_check import CheckRequest
 from t3d.transforms.lazy_label_crops import LazyLabelCropsd
+from t3d.volume.label_on_image import LabelOnImaged
 from t3d.volume.label_table import class_values
-from t3d.volume.reader import StoreReader
+from t3d.volume.reader import VolumeReader
 
 _KEYS = ("image", "label")
 
@@ -36,10 +37,9 @@ def case_steps(*, preparation: Preparation, labels: Mapping[str, Any], prepared:
         labels: the label table.
         prepared: the files are those of ``t3d prepare``; they must have been prepared for the same grid.
     """
-    grid = {"spacing": preparation["spacing"], "orientation": preparation["orientation"]}
     return Compose(
         [
-            *_loaded(_KEYS, reader=StoreReader(**grid) if prepared else None),
+            *_loaded(_KEYS, preparation),
             _class_numbers(labels),
             *scaled_on_grid(preparation, label=True),
         ]
@@ -54,7 +54,7 @@ def served_steps(*, preparation: Preparation, weights: str, network: nn.Module) 
         weights, network: what a server would load into what; see ``CheckRequest``.
     """
     check = CheckRequest(weights=weights, network=network)
-    return Compose([check, *_loaded(("image",)), *scaled_on_grid(preparation)])
+    return Compose([check, *_loaded(("image",), preparation), *scaled_on_grid(preparation)])
 
 
 def crop_steps(
@@ -105,12 +105,14 @@ def crop_steps(
     return Compose([crops, _class_numbers(labels), hu_window(preparation), *random])
 
 
-def _loaded(keys: Sequence[str], *, reader: StoreReader | None = None) -> list[Transform]:
-    some = len(keys) > 1
+def _loaded(keys: Sequence[str], preparation: Preparation) -> list[Transform]:
+    reader = VolumeReader(spacing=preparation["spacing"], orientation=preparation["orientation"])
+    labels = [LabelOnImaged("label")] if "label" in keys else []
     return [
         # MONAI Label looks for this class and asks it for the file's header
-        LoadImaged(keys, reader=reader, allow_missing_keys=some),
-        EnsureChannelFirstd(keys, allow_missing_keys=some),
+        LoadImaged(keys, reader=reader, allow_missing_keys=bool(labels)),
+        EnsureChannelFirstd(keys, allow_missing_keys=bool(labels)),
+        *labels,
         # MONAI Label puts a string there, and Spacingd of MONAI 1.6 takes every image_* for a dict
         DeleteItemsd("image_path"),
     ]

@@ -1,7 +1,6 @@
 """One case: its files, headers, grids, voxels and label values."""
 
 import hashlib
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,29 +10,15 @@ import nibabel as nib
 import numpy as np
 
 from t3d.check.label import look_at_label
-from t3d.check.slabs import is_streamed, open_streamed, slabs
+from t3d.check.remark import without_names
+from t3d.check.slabs import open_streamed, slabs
 from t3d.check.slice import MiddleSlice, Picture
 from t3d.errors import T3DError
-from t3d.volume.dicom_series import check_item
+from t3d.volume.file_kind import exists
 from t3d.volume.hu_guard import hu_doubt, remedy
-from t3d.volume.nifti_header import header_doubts, header_faults
+from t3d.volume.image_file import CtHeader
 from t3d.volume.voxel_histogram import VoxelHistogram
 
-UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    RuntimeError,
-    MemoryError,
-    ArithmeticError,
-    ImportError,
-    AttributeError,
-    zlib.error,
-    nib.filebasedimages.ImageFileError,
-    nib.spatialimages.HeaderDataError,
-)
 # With fewer grey levels than these, two different volumes may have the same histogram.
 TELLING_LEVELS = 256
 
@@ -85,21 +70,20 @@ def look_at_case(
     facts.fingerprint = f"{stat.st_dev}:{stat.st_ino}".encode()
     grid = None
     try:
-        image = _opened(item, path, facts, whole=not fast)
-        if image is not None:
-            voxels, shape, affine = image
-            facts.shape = tuple(int(n) for n in shape[:3])
-            grid = (facts.shape, affine)
-            facts.spacing = tuple(float(v) for v in np.linalg.norm(affine[:3, :3], axis=0))
-            facts.orientation = "".join(nib.aff2axcodes(affine))
+        header = open_streamed(path)
+        facts.faults += [("image", fault) for fault in header.faults]
+        facts.doubts += [("image", doubt) for doubt in header.doubts]
+        if _usable(header):
+            facts.shape = header.shape[:3]
+            grid = (facts.shape, header.affine)
+            facts.spacing = tuple(float(v) for v in np.linalg.norm(header.affine[:3, :3], axis=0))
+            facts.orientation = "".join(nib.aff2axcodes(header.affine))
             if not fast:
-                _read(voxels, shape, affine, facts, picture=picture, allow=allow_no_hu)
-    except T3DError as error:
-        facts.faults.append(("image", _without_names(str(error), item)))
-    except UNREADABLE as error:
-        facts.faults.append(("image", f"cannot be read ({type(error).__name__}); copy or export it again"))
+                _read(header, facts, picture=picture, allow=allow_no_hu)
+    except (T3DError, MemoryError) as error:
+        facts.faults.append(("image", without_names(error, path)))
     if isinstance(item.get("label"), str) and not any(kind == "label" for kind, _ in facts.faults):
-        look_at_label(Path(item["label"]), grid, facts, fast=fast, unreadable=UNREADABLE)
+        look_at_label(Path(item["label"]), grid, facts, fast=fast)
     return facts
 
 
@@ -110,39 +94,28 @@ def _file_fault(item: Mapping[str, Any], key: str) -> str | None:
     if not isinstance(name, str):
         return f"is a {type(name).__name__}, not the path of a file; correct the datalist"
     path = Path(name)
-    if not path.exists():
+    if not exists(path):
         return "file is missing; correct its path in the datalist or restore it"
     if path.is_file() and path.stat().st_size == 0:
         return "file has 0 bytes; copy or export it again"
     return None
 
 
-def _opened(item: Mapping[str, Any], path: Path, facts: CaseFacts, *, whole: bool):
-    """Voxels or a proxy of them, shape and affine; None after a fault or where only voxels would tell more."""
-    if is_streamed(path):
-        image = open_streamed(path)
-        faults = header_faults(image, path)
-        facts.faults += [("image", fault) for fault in faults]
-        facts.doubts += [("image", doubt) for doubt in header_doubts(image)]
-        usable = abs(np.linalg.det(image.affine[:3, :3])) > 1e-9 if len(image.shape) >= 3 else False
-        return None if any(_hopeless(fault) for fault in faults) or not usable else (
-            image.dataobj, image.shape, image.affine)  # fmt: skip
-    check_item(dict(item))  # folders of DICOM files
-    if not whole:
-        return None
-    from t3d.volume.load import LoadVolumed  # MONAI takes seconds to import, and most cohorts are NIfTI
-
-    volume = LoadVolumed("image")({"image": str(path)})["image"]
-    return volume[0].numpy(), volume.shape[1:], np.asarray(volume.affine)
+def _usable(header: CtHeader) -> bool:
+    """Whether the voxels can be looked at in spite of the faults."""
+    if any(_hopeless(fault) for fault in header.faults) or len(header.shape) < 3:
+        return False
+    return bool(abs(np.linalg.det(header.affine[:3, :3])) > 1e-9)
 
 
 def _hopeless(fault: str) -> bool:
     return not fault.startswith(("has the spacing", "states"))
 
 
-def _read(voxels, shape, affine: np.ndarray, facts: CaseFacts, *, picture: bool, allow: bool) -> None:
-    histogram, content, middle = VoxelHistogram(), hashlib.blake2b(digest_size=16), MiddleSlice(shape, affine)
-    for start, slab in slabs(voxels, shape):
+def _read(header: CtHeader, facts: CaseFacts, *, picture: bool, allow: bool) -> None:
+    shape = header.shape
+    histogram, content, middle = VoxelHistogram(), hashlib.blake2b(digest_size=16), MiddleSlice(shape, header.affine)
+    for start, slab in slabs(header.image.dataobj, shape):
         histogram.add(slab)
         content.update(np.ascontiguousarray(slab, dtype=np.float32).tobytes())
         middle.add(start, slab)
@@ -166,11 +139,3 @@ def _read(voxels, shape, affine: np.ndarray, facts: CaseFacts, *, picture: bool,
         (facts.faults if sure else facts.doubts).append(("not HU", f"{doubt.evidence}; {remedy(doubt)}{override}"))
     if picture and histogram.size:
         facts.picture = middle.picture(histogram)
-
-
-def _without_names(message: str, item: Mapping[str, Any]) -> str:
-    """A message of the loader about this image, without its path and folder, which may name a patient."""
-    path = Path(item["image"])
-    for start in (f"case {item.get('case_id')}: ", f"DICOM folder {path.name}: ", f"case {path.name}: image "):
-        message = message.removeprefix(start)
-    return message.replace(str(path), "the file").replace(path.name, "the file").rstrip(".")

@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
-from t3d.check.slabs import is_streamed, open_streamed, slabs
-from t3d.volume.label_checks import grid_fault
+from t3d.check.remark import without_names
+from t3d.check.slabs import open_streamed, slabs
+from t3d.errors import T3DError
+from t3d.volume.same_voxels import grid_fault
 from t3d.volume.volume_shape import volume_shape_fault
+from t3d.volume.whole_numbers import whole_numbers
 
 MOST_VALUES = 256
 
 
-def look_at_label(path: Path, grid, facts, *, fast: bool, unreadable: tuple) -> None:
+def look_at_label(path: Path, grid, facts, *, fast: bool) -> None:
     """Add what is wrong with a label to a case's facts.
 
     Args:
@@ -20,30 +22,25 @@ def look_at_label(path: Path, grid, facts, *, fast: bool, unreadable: tuple) -> 
         grid: (shape, affine) of the image, or None where it is not known.
         facts: ``CaseFacts`` to add to.
         fast: read the header only.
-        unreadable: exceptions of a damaged file.
     """
-    if not is_streamed(path):
-        return
     try:
-        label = open_streamed(path)
+        label = open_streamed(path).image
         fault = volume_shape_fault(label.shape)
         if fault is None and grid is not None:
-            # only shape and affine are compared
-            empty = np.broadcast_to(np.uint8(0), grid[0])
-            fault = grid_fault(nib.Nifti1Image(empty, grid[1]), label)
+            fault = grid_fault(*grid, label.shape, label.affine)
         if fault:
             facts.faults.append(("grid" if "image" in fault else "label", fault.removeprefix("label ")))
         if not fast and fault is None:
             _values(label, facts)
-    except unreadable as error:
-        facts.faults.append(("label", f"cannot be read ({type(error).__name__}); copy or export it again"))
+    except (T3DError, MemoryError) as error:
+        facts.faults.append(("label", without_names(error, path)))
 
 
 def _values(label, facts) -> None:
     found: set[float] = set()
     for _, slab in slabs(label.dataobj, label.shape):
-        values = np.unique(slab)
-        if not np.isfinite(values).all() or (values != np.round(values)).any():
+        values = whole_numbers(np.unique(slab))
+        if values is None:
             what = "has values that are no whole numbers; export it as a label map, not resampled"
             facts.faults.append(("label", what))
             return

@@ -1,6 +1,7 @@
 """One thing to say about a case or a cohort."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -29,3 +30,13 @@ class Remark:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
+
+
+def without_names(error: Exception, path: Path) -> str:
+    """What an error says of a file or folder, without its path and name, which may name a patient."""
+    if isinstance(error, MemoryError):
+        return "does not fit into memory; copy or export it again"
+    message = str(error)
+    for start in (f"DICOM folder {path.name}: ", f"DICOM file {path.name}: ", f"{path.name}: ", f"{path.name} "):
+        message = message.removeprefix(start)
+    return message.replace(str(path), "the file").replace(path.name, "the file").rstrip(".")

@@ -1,17 +1,16 @@
 """Reading `datalist.json` and finding every fault in it before any training starts."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from nibabel.filebasedimages import ImageFileError
 
 from t3d.data.datalist_checks import duplicate_cases, file_faults, report_faults, shared_patients
 from t3d.data.shuffled_reports import shuffle_reports
 from t3d.errors import T3DError, raise_faults
 from t3d.files import read_json
-from t3d.volume.image_file import open_image
-from t3d.volume.nifti_header import header_faults
+from t3d.volume.image_file import read_header
+from t3d.volume.in_words import said_of
 from t3d.volume.store import is_stored, open_stored
 
 SPLITS = ("training", "validation", "test")
@@ -65,7 +64,7 @@ def load_datalist(
 def check_headers(items: Iterable[dict]) -> None:
     """Refuse images that are not one 3D volume on a usable grid; reads headers only, so truncation shows when loading.
 
-    See ``t3d.volume.nifti_header.header_faults`` for what is refused.
+    See ``t3d.volume.image_file.read_header``: NIfTI files, folders of one DICOM series, and what else is read.
 
     Raises:
         T3DError: the first ten faulty cases and their number.
@@ -77,24 +76,21 @@ def check_headers(items: Iterable[dict]) -> None:
             # its grid was checked when it was prepared; a cohort of 25,000 cases starts within seconds
             faults += _stored_faults(item)
             continue
+        who = f"case {item['case_id']}: image {path.name}"
         try:
-            found = header_faults(open_image(path), path)
-        except (OSError, EOFError, ValueError, ImageFileError):
-            found = ["has no readable NIfTI header; copy or export the file again"]
-        faults += [f"case {item['case_id']}: image {path.name} {fault}" for fault in found]
+            faults += [f"{who} {fault}" for fault in read_header(path).faults]
+        except T3DError as error:
+            faults.append(said_of(who, error, path).rstrip("."))
     raise_faults(faults, "image headers")
 
 
 def check_header(item: Mapping[str, Any]) -> None:
-    """Refuse an item whose image is not one 3D NIfTI volume; may be one of the checks of ``run_cases``.
-
-    Folders of DICOM files pass: ``t3d.volume.dicom_series.check_item`` looks at those.
+    """Refuse an item whose image is not one 3D volume; may be one of the checks of ``run_cases``.
 
     Raises:
         T3DError: see ``check_headers``.
     """
-    if not Path(item["image"]).is_dir():
-        check_headers([item])
+    check_headers([item])
 
 
 def _stored_faults(item: dict) -> list[str]:
@@ -144,6 +140,6 @@ def resolve_items(items: Sequence, split: str, folder: Path, faults: list[str]) 
         new = {**item, "case_id": case, "patient_id": patient}
         for key in ("image", "label"):
             if isinstance(item.get(key), str) and item[key]:
-                new[key] = str(folder / Path(item[key]).expanduser())
+                new[key] = str(folder / os.path.expanduser(item[key]))
         resolved.append(new)
     return resolved

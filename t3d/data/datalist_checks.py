@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from t3d.volume.file_kind import exists
+
 
 def duplicate_cases(splits: dict[str, list[dict]]) -> list[str]:
     """Cases named more than once, also in different lists."""
@@ -36,7 +38,7 @@ def file_faults(item: dict) -> list[str]:
         if not isinstance(item.get(key), str):
             continue
         file = Path(item[key])
-        if not file.exists():
+        if not exists(file):
             faults.append(f"case {item['case_id']}: {key} {file} does not exist; correct the path")
         elif file.is_file() and file.stat().st_size == 0:
             faults.append(f"case {item['case_id']}: {key} {file.name} has 0 bytes; copy or export it again")

@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import zlib
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -10,21 +9,20 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 from monai.transforms import Transform
-from nibabel.filebasedimages import ImageFileError
 from torch import nn
 
 from t3d.data.datalist import check_header
 from t3d.errors import T3DError
-from t3d.volume.dicom_series import check_item
+from t3d.volume.file_kind import stem
 from t3d.volume.hu_plausibility import check_hu
 from t3d.volume.image_file import open_image
+from t3d.volume.in_words import in_words
 from t3d.weights.architecture import mismatch
 
 logger = logging.getLogger(__name__)
 
 # Imported in the process that answers requests only: not in its batch jobs, nor in the bundle's own runs.
 _SERVER = "monailabel.app"
-_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, ImageFileError)
 
 
 class CheckRequest(Transform):
@@ -103,19 +101,13 @@ def check_study(image: Any) -> None:
     if not isinstance(image, str):
         return
     path = Path(image)
-    item = {"case_id": path.name.removesuffix(".gz").removesuffix(".nii"), "image": image}
+    item = {"case_id": stem(path), "image": image}
     if not path.exists():
         raise T3DError(f"case {item['case_id']}: {path} does not exist; reload the list of studies")
-    check_item(item)
     check_header(item)
     if path.is_file():
-        try:
+        with in_words(f"case {item['case_id']}: {path.name}"):
             voxels = np.asanyarray(open_image(path).dataobj)
-        except _UNREADABLE as error:
-            raise T3DError(
-                f"case {item['case_id']}: {path.name} cannot be read ({type(error).__name__}); the file is damaged or "
-                "truncated: copy or export it again"
-            ) from error
         if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
             raise T3DError(f"case {item['case_id']}: {path.name} has voxels that are NaN or infinite; replace them")
     check_hu(item)

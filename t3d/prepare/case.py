@@ -20,11 +20,10 @@ from t3d.prepare.record import fingerprint
 from t3d.prepare.resample import resampled
 from t3d.prepare.slabs import Slabs
 from t3d.prepare.source import VolumeSource, open_source
-from t3d.volume.dicom_series import check_item
-from t3d.volume.grid import PreparedGrid, prepared_grid
+from t3d.volume.grid import PreparedGrid, prepared_grid, turned_grid
 from t3d.volume.hu_guard import refuse_no_hu
 from t3d.volume.index import INDEX_ENDING, CaseIndex
-from t3d.volume.label_checks import grid_fault
+from t3d.volume.same_voxels import grid_fault, place_on
 from t3d.volume.store import ENDING, new_array, open_stored
 from t3d.volume.voxel_histogram import VoxelHistogram
 
@@ -59,7 +58,6 @@ def prepare_case(
         T3DError: names the case, the fault and the remedy.
     """
     case, target = str(item["case_id"]), Path(out_dir)
-    check_item(dict(item))
     files = case_files(case, label=bool(item.get("label")))
     temporary = {what: (target / files[what]).with_name(f".{case}.new{ENDING}") for what in files if what in item}
     try:
@@ -149,9 +147,11 @@ def _finite(source: VolumeSource, values: VoxelHistogram) -> Iterator[tuple[int,
 def _store_label(item, image: VolumeSource, grid: PreparedGrid, path: Path, settings, labels, seed) -> dict:
     """Write the label on the image's grid, fill the sampler, and return the positions of lesions."""
     source = open_source(item["label"], f"case {item['case_id']}: label {Path(item['label']).name}")
-    fault = grid_fault(_Grid(image), _Grid(source))
+    grids = image.shape, image.affine, source.shape, source.affine
+    fault = grid_fault(*grids)
     if fault:
         raise T3DError(f"case {item['case_id']}: {fault}.")
+    grid = turned_grid(grid, place_on(*grids).turn)
     with new_array(
         path, shape=grid.shape, dtype=label_type(source), affine=grid.affine, spacing=settings["spacing"]
     ) as array:
@@ -165,13 +165,6 @@ def _store_label(item, image: VolumeSource, grid: PreparedGrid, path: Path, sett
         for value in settings["lesion_values"]
         if value in labels.boxes
     }
-
-
-class _Grid:
-    """What ``grid_fault`` looks at."""
-
-    def __init__(self, source: VolumeSource) -> None:
-        self.shape, self.affine = source.shape, source.affine
 
 
 def _write_all(target: Path, files: dict, temporary: dict, content: dict[str, bytes], record: dict) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from t3d.errors import T3DError
 from t3d.prepare.source import VolumeSource
 from t3d.volume.label_table import LARGEST_VALUE
+from t3d.volume.whole_numbers import whole_numbers
 
 
 def label_type(source: VolumeSource) -> type:
@@ -25,17 +26,16 @@ def label_blocks(source: VolumeSource) -> Iterator[tuple[int, np.ndarray]]:
     """The blocks of a label file as uint16 (or uint8, where the file is), checked."""
     for start, block in source.blocks():
         if block.dtype != np.uint8:
-            if not np.issubdtype(block.dtype, np.integer) and (
-                not np.isfinite(block).all() or (block != np.rint(block)).any()
-            ):
+            found = whole_numbers(block)
+            if found is None:
                 raise T3DError(
                     f"{source.who} has values that are no whole numbers; export it as a label map, not resampled."
                 )
-            low, high = block.min(), block.max()
+            low, high = found.min(), found.max()
             if low < 0 or high > LARGEST_VALUE:
                 raise T3DError(
                     f"{source.who} has values from {low:g} to {high:g}; a label map holds whole numbers from 0 to "
                     f"{LARGEST_VALUE}."
                 )
-            block = block.astype(np.uint16)
+            block = found.astype(np.uint16)
         yield start, block

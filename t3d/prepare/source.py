@@ -5,17 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 
 from t3d.errors import T3DError
-from t3d.volume.load import UNREADABLE, LoadVolumed, first_line
-from t3d.volume.nifti_header import header_faults
-from t3d.volume.volume_shape import volume_shape_fault
+from t3d.volume.file_kind import exists, is_nifti
+from t3d.volume.image_file import read_header
+from t3d.volume.in_words import in_words, said_of
 
 # Source voxels held at a time: 16 MiB of float32, some 16 slices of a common CT.
 _HELD_VOXELS = 2**22
-_NIFTI = (".nii", ".nii.gz")
 
 
 @dataclass(frozen=True)
@@ -46,53 +44,34 @@ class VolumeSource:
         thick = max(1, _HELD_VOXELS // (self.shape[0] * self.shape[1]))
         for start in range(0, depth, thick):
             stop = min(depth, start + thick)
-            try:
+            with in_words(self.who):
                 block = np.asanyarray(self.voxels[:, :, start:stop])
-            except UNREADABLE as error:
-                raise _damaged(self.who, error) from error
             yield start, block.reshape(self.shape[0], self.shape[1], stop - start)
 
 
 def open_source(path: str | Path, who: str) -> VolumeSource:
-    """A NIfTI file as a stream; anything else that MONAI's LoadImage reads (DICOM series ..) whole.
+    """A volume as a stream; see ``t3d.volume.image_file.open_image`` for the kinds of files.
 
     Raises:
         T3DError: missing, unreadable, not one 3D volume, or without a usable affine.
     """
     path = Path(path)
-    if not path.exists():
+    if not exists(path):
         raise T3DError(f"{who} does not exist in {path.parent}; correct the path or restore the file.")
-    if path.is_dir() or not path.name.endswith(_NIFTI):
-        volume = LoadVolumed("image")({"image": str(path)})["image"]
-        header = {"dtype": None, "slope": None, "intercept": None}
-        return VolumeSource(who, tuple(volume.shape[1:]), np.asarray(volume.affine), header, volume[0].numpy())
     try:
         # With the file kept open a compressed stream is only read forward, once.
-        image = nib.load(path, keep_file_open=True)
-        shape, affine = image.shape, np.asarray(image.affine, dtype=np.float64)
-    except UNREADABLE as error:
-        raise _damaged(who, error) from error
-    fault = volume_shape_fault(shape)
-    if fault:
-        raise T3DError(f"{who} {fault}.")
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise T3DError(f"{who} has no usable affine (spacing or direction is zero); export it again.")
-    if image.get_data_dtype().fields or not np.issubdtype(image.get_data_dtype(), np.number):
-        raise T3DError(f"{who} has colour voxels ({image.get_data_dtype()}); export it with one value a voxel.")
-    faults = header_faults(image, path)
-    if faults:
-        raise T3DError(f"{who} {faults[0]}.")
+        header = read_header(path, keep_file_open=True)
+    except T3DError as error:
+        raise T3DError(said_of(who, error, path)) from error
+    if header.faults:
+        raise T3DError(f"{who} {header.faults[0]}.")
+    image, shape, affine = header.image, header.shape, header.affine
     proxy = image.dataobj
-    header = {
-        "dtype": str(image.get_data_dtype()),
-        "slope": float(getattr(proxy, "slope", 1.0)),
-        "intercept": float(getattr(proxy, "inter", 0.0)),
-    }
-    return VolumeSource(who, tuple(int(n) for n in shape[:3]), affine, header, proxy)
-
-
-def _damaged(who: str, error: BaseException) -> T3DError:
-    return T3DError(
-        f"{who} cannot be read ({type(error).__name__}: {first_line(error)}); the file is damaged, truncated or not "
-        "an image: copy or export it again."
-    )
+    record: dict[str, Any] = {"dtype": None, "slope": None, "intercept": None}
+    if is_nifti(path):
+        record = {
+            "dtype": str(image.get_data_dtype()),
+            "slope": float(getattr(proxy, "slope", 1.0)),
+            "intercept": float(getattr(proxy, "inter", 0.0)),
+        }
+    return VolumeSource(who, shape[:3], affine, record, proxy)

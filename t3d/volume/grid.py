@@ -1,7 +1,7 @@
 """The grid that MONAI's Orientation (RAS) and Spacing would give a volume, computed from its header alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from monai.data.utils import AFFINE_TOL, affine_to_spacing, compute_shape_offset, zoom_affine
@@ -67,3 +67,14 @@ def prepared_grid(shape: Sequence[int], affine: np.ndarray, spacing: Sequence[fl
         to_source=to_source,
         straight=bool(sideways.max() < _STRAIGHT),
     )
+
+
+def turned_grid(grid: PreparedGrid, turn: np.ndarray) -> PreparedGrid:
+    """The same prepared grid for a file whose axes are others than those the grid was made for.
+
+    Args:
+        grid: of the image.
+        turn: (3, 2), for each axis of the file its axis of the image and its direction.
+    """
+    axes = turn[:, 0].astype(int)
+    return replace(grid, turn=np.column_stack([grid.turn[axes, 0], grid.turn[axes, 1] * turn[:, 1]]))

@@ -23,10 +23,11 @@ class HuDoubt(NamedTuple):
     """Why a volume's values are probably no HU.
 
     Attributes:
-        kind: "rescaled twice", "no intercept", "8-bit", "grey levels", "windowed", "MR", "range", "beyond int16",
-            "no air" or "no tissue".
+        kind: "rescaled twice", "scaled", "no intercept", "8-bit", "grey levels", "windowed", "MR", "range",
+            "beyond int16", "no air" or "no tissue".
         evidence: what was found and what it means.
-        sure: false where a crop or a mask of a proper CT may look the same ("no air", "no tissue").
+        sure: false where a crop, a mask or a padded copy of a proper CT may look the same ("no air", "no tissue",
+            "scaled").
     """
 
     kind: str
@@ -55,7 +56,7 @@ def hu_doubt(histogram: VoxelHistogram) -> HuDoubt | None:
     if _has_few_levels(voxels):
         levels = f"only {voxels.levels()} different values between {low:g} and {high:g}"
         return HuDoubt("grey levels", f"{levels}: an 8-bit export scaled back, not HU")
-    return _shifted(voxels) or _windowed(voxels) or _one_sided(voxels)
+    return _shifted(voxels) or _windowed(voxels) or _scaled(voxels) or _one_sided(voxels)
 
 
 def refuse_no_hu(histogram: VoxelHistogram, case: str, *, allow: bool = False) -> HuDoubt | None:
@@ -86,6 +87,7 @@ def remedy(doubt: HuDoubt) -> str:
 _REMEDIES = {
     "rescaled twice": "convert the DICOM series again, applying slope and intercept once",
     "no intercept": "convert the DICOM series again, applying slope and intercept",
+    "scaled": "convert the DICOM series again, applying slope and intercept once",
     "MR": "take it out of the datalist if it is no CT, else export it in HU again",
     "no air": "look at the case; a crop of soft tissue may look so",
     "no tissue": "look at the case; a crop or mask of the lungs may look so",
@@ -119,6 +121,25 @@ def _shifted(voxels: VoxelHistogram) -> HuDoubt | None:
             f"(lowest {voxels.low:g}): a CT stored without its rescale intercept",
         )
     return None
+
+
+def _scaled(voxels: VoxelHistogram) -> HuDoubt | None:
+    """Air that lies at a multiple of -1000: the rescale slope was applied twice, or not at all."""
+    below = voxels.counts[: -300 - LOWEST]
+    peak = int(np.argmax(np.convolve(below, np.ones(41), mode="same"))) + LOWEST
+    air = voxels.share(peak - 100, peak + 100)
+    if air < 0.05 or voxels.share(-5000, peak - 250) > 0.05 or -1250 < peak < -750:
+        return None
+    if peak < -1250 and voxels.share(-1150, -750) > 0.3 * air:
+        return None  # padding that was smeared by resampling, beside air where it belongs
+    if peak > -750 and voxels.low < -850:
+        return None  # lungs without the air around the patient
+    return HuDoubt(
+        "scaled",
+        f"air seems to lie at {peak}, not at -1000 ({_percent(air)} of the voxels are near it, lowest "
+        f"{voxels.low:g}): the rescale slope was applied twice or not at all",
+        sure=False,
+    )
 
 
 def _windowed(voxels: VoxelHistogram) -> HuDoubt | None:

@@ -7,27 +7,16 @@ from typing import Any
 
 import numpy as np
 from ignite.engine import Engine, Events
-from nibabel.filebasedimages import ImageFileError
 
 from t3d.errors import T3DError
-from t3d.volume.dicom_series import dicom_files
 from t3d.volume.hu_guard import hu_doubt, remedy
 from t3d.volume.image_file import open_image
+from t3d.volume.in_words import in_words
 from t3d.volume.voxel_histogram import VoxelHistogram
 
 logger = logging.getLogger(__name__)
 
 SAMPLED_SLICES = (0.25, 0.5, 0.75)
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    LookupError,
-    AttributeError,
-    RuntimeError,
-    ImportError,
-    ImageFileError,
-)
 
 
 def warn_if_no_hu(volume: np.ndarray, case: str) -> bool:
@@ -66,9 +55,10 @@ def check_hu(item: Mapping[str, Any]) -> None:
         return
     path = Path(image)
     try:
-        sample = _dicom_sample(path) if path.is_dir() else _nifti_sample(path)
-    except _UNREADABLE as error:
-        logger.debug("case %s: no sample of %s (%s)", item.get("case_id", path.name), path.name, type(error).__name__)
+        with in_words(path.name):
+            sample = _sample(path)
+    except T3DError as error:
+        logger.debug("case %s: no sample (%s)", item.get("case_id", path.name), error)
         return
     warn_if_no_hu(sample, str(item.get("case_id", path.name)))
 
@@ -100,20 +90,8 @@ class HuPlausibility:
             check_hu(self.items[place])
 
 
-def _nifti_sample(path: Path) -> np.ndarray:
+def _sample(path: Path) -> np.ndarray:
     # With the file kept open a compressed stream is only read forward, once.
     image = open_image(path, keep_file_open=True)
     depth = image.shape[2]
     return np.stack([np.asarray(image.dataobj[:, :, int(part * depth)], dtype=np.float32) for part in SAMPLED_SLICES])
-
-
-def _dicom_sample(folder: Path) -> np.ndarray:
-    import pydicom
-
-    files = dicom_files(folder)
-    slices = []
-    for part in SAMPLED_SLICES:
-        data = pydicom.dcmread(files[int(part * len(files))])
-        slope, intercept = float(data.get("RescaleSlope", 1)), float(data.get("RescaleIntercept", 0))
-        slices.append(data.pixel_array.astype(np.float32).ravel() * slope + intercept)
-    return np.concatenate(slices)

@@ -5,23 +5,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 
 from t3d.errors import T3DError, raise_faults
-from t3d.volume.image_file import open_image
+from t3d.volume.image_file import open_image, read_header
+from t3d.volume.in_words import in_words, said_of
 from t3d.volume.index import read_index
 from t3d.volume.label_table import BACKGROUND, class_values
-from t3d.volume.nifti_header import header_faults
+from t3d.volume.same_voxels import grid_fault
 from t3d.volume.store import is_stored
 from t3d.volume.volume_shape import volume_shape_fault
+from t3d.volume.whole_numbers import whole_numbers
 
 logger = logging.getLogger(__name__)
-
-# Headers hold float32; a tenth of a micrometre to a hundredth of a millimetre is rounding, more is another grid.
-GRID_TOLERANCE_MM = 1e-2
-_UNREADABLE = (OSError, EOFError, ValueError, ImageFileError)
 
 
 def check_labels(
@@ -72,27 +68,6 @@ def check_labels(
     return shown
 
 
-def grid_fault(image: nib.spatialimages.SpatialImage, label: nib.spatialimages.SpatialImage) -> str | None:
-    """What keeps a label from lying on its image's voxels, or None.
-
-    Affines may differ by as much as moves no voxel by more than ``GRID_TOLERANCE_MM``.
-    """
-    if image.shape[:3] != label.shape[:3]:
-        return (
-            f"label has shape {tuple(label.shape[:3])}, image has {tuple(image.shape[:3])}; resample the label to the "
-            "image's grid"
-        )
-    corners = np.array(np.meshgrid(*[(0, side - 1) for side in image.shape[:3]])).reshape(3, -1)
-    shift = (image.affine - label.affine) @ np.vstack([corners, np.ones(corners.shape[1])])
-    moved = float(np.linalg.norm(shift[:3], axis=0).max())
-    if moved > GRID_TOLERANCE_MM:
-        return (
-            f"label and image have different affines (a corner differs by {moved:.2f} mm); resample the label to the "
-            "image's grid, or copy the image's header if only the header is wrong"
-        )
-    return None
-
-
 def _classes_shown(shown: Mapping[str, int], cases: int, allow_absent: bool) -> None:
     if not any(shown.values()):
         raise T3DError(
@@ -115,27 +90,33 @@ def _label_values(item: Mapping[str, Any]) -> tuple[list[float], str | None]:
     if not isinstance(item.get("label"), str):
         return [], "has no label; give the path of its label file or move the case to another list"
     path = Path(item["label"])
+    about = f"label {path.name}", path
     try:
         label = open_image(path)
         fault = volume_shape_fault(label.shape)
         if fault:
             return [], f"label {path.name} {fault}"
         image = item.get("image")
-        # the grid of a DICOM series is known only after reading it; training fails there if sizes differ
-        if isinstance(image, str) and not Path(image).is_dir():
-            volume = open_image(image)
-            faults = header_faults(volume, Path(image))
-            fault = f"image {Path(image).name} {faults[0]}" if faults else grid_fault(volume, label)
+        if isinstance(image, str):
+            about = f"image {Path(image).name}", Path(image)
+            header = read_header(image)
+            about = f"label {path.name}", path
+            if header.faults:
+                return [], f"image {Path(image).name} {header.faults[0]}"
+            fault = grid_fault(header.shape, header.affine, label.shape, label.affine)
             if fault:
                 return [], fault
         # the index of a prepared case knows its values, so that 25,000 labels need not be read
-        stored = is_stored(path) and is_stored(image)
-        found = np.array(sorted(read_index(image).counts)) if stored else np.unique(np.asanyarray(label.dataobj))
-    except _UNREADABLE as error:
-        return [], f"cannot be read ({type(error).__name__}); copy or export its files again"
-    if not np.isfinite(found).all() or (found != np.round(found)).any():
+        if is_stored(path) and is_stored(image):
+            return sorted(float(value) for value in read_index(image).counts), None
+        with in_words(path.name):
+            found = whole_numbers(np.unique(np.asanyarray(label.dataobj)))
+    except T3DError as error:
+        who, file = about
+        return [], said_of(who, error, file).rstrip(".")
+    if found is None:
         return [], f"label {path.name} has values that are no whole numbers; export it as a label map, not resampled"
-    return found.tolist(), None
+    return np.unique(found).tolist(), None
 
 
 def _name(item: Mapping[str, Any]) -> str:

@@ -2,16 +2,18 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
+from nibabel.orientations import apply_orientation
 
 from t3d.errors import T3DError
 from t3d.volume.image_file import open_image
-from t3d.volume.label_checks import GRID_TOLERANCE_MM
+from t3d.volume.in_words import in_words, said_of
 from t3d.volume.label_table import LARGEST_VALUE
+from t3d.volume.same_voxels import Placement, place_on
 from t3d.volume.volume_shape import volume_shape_fault
+from t3d.volume.whole_numbers import whole_numbers
 
 
 def read_label_on_grid(
@@ -38,42 +40,38 @@ def read_label_on_grid(
     who = f"case {case}: label {Path(file).name}"
     try:
         image = open_image(file)
-        stored = np.asarray(image.dataobj)
-    except (OSError, EOFError, ValueError, ImageFileError) as error:
-        raise T3DError(f"{who} cannot be read ({type(error).__name__}); copy or export the file again.") from error
+        with in_words(Path(file).name):
+            stored = np.asarray(image.dataobj)
+    except T3DError as error:
+        raise T3DError(said_of(who, error, Path(file))) from error
     fault = volume_shape_fault(stored.shape)
     if fault:
         raise T3DError(f"{who} {fault}.")
     stored = stored.reshape(stored.shape[:3])
-    turn = ornt_transform(io_orientation(image.affine), io_orientation(affine))
-    turned = image.affine @ inv_ornt_aff(turn, stored.shape)
-    label = apply_orientation(stored, turn)
-    _same_grid(label.shape, turned, tuple(shape), np.asarray(affine, dtype=float), who)
-    return _whole_numbers(label, values, who)
+    placed = place_on(shape, affine, stored.shape, image.affine)
+    if not placed.same:
+        _refuse(placed, image.affine, tuple(shape), np.asarray(affine, dtype=float), who)
+    return _whole_numbers(apply_orientation(stored, placed.turn), values, who)
 
 
-def _same_grid(shape: tuple, affine: np.ndarray, wanted_shape: tuple, wanted: np.ndarray, who: str) -> None:
-    if shape != wanted_shape:
-        raise T3DError(
-            f"{who} and the prediction lie on different grids: shapes {_times(shape)} and {_times(wanted_shape)}; "
-            "the label must have the grid of its image: resample it (nearest neighbour) or export it again."
-        )
-    corners = np.stack(np.meshgrid(*([0, n - 1] for n in shape), indexing="ij"), -1).reshape(-1, 3)
-    corners = np.c_[corners, np.ones(len(corners))].T
-    apart = float(np.linalg.norm(((affine - wanted) @ corners)[:3], axis=0).max())
-    if apart > GRID_TOLERANCE_MM:
-        raise T3DError(
-            f"{who} and the prediction lie on different grids: affines {_rows(affine)} and {_rows(wanted)}, up to "
-            f"{apart:.2f} mm apart; the label must have the grid of its image: resample it (nearest neighbour) or "
-            "export it again."
-        )
+def _refuse(placed: Placement, affine: np.ndarray, wanted_shape: tuple, wanted: np.ndarray, who: str) -> NoReturn:
+    found = (
+        f"shapes {_times(placed.shape)} and {_times(wanted_shape)}"
+        if placed.shape != tuple(int(side) for side in wanted_shape)
+        else f"affines {_rows(affine)} and {_rows(wanted)}, up to {placed.off_mm:.2f} mm apart"
+    )
+    raise T3DError(
+        f"{who} and the prediction lie on different grids: {found}; the label must have the grid of its image: "
+        "resample it (nearest neighbour) or export it again."
+    )
 
 
 def _whole_numbers(label: np.ndarray, values: Collection[int], who: str) -> np.ndarray:
     if not np.issubdtype(label.dtype, np.integer):
-        if not np.isfinite(label).all() or (label != np.rint(label)).any():
+        rounded = whole_numbers(label)
+        if rounded is None:
             raise T3DError(f"{who} has values that are no whole numbers; export it as a label map, not resampled.")
-        label = label.astype(np.int32)
+        label = rounded.astype(np.int32)
     known = np.zeros(LARGEST_VALUE + 1, dtype=bool)
     known[[0, *values]] = True
     # A table look-up: sorting a whole CT for its distinct values takes many times longer.

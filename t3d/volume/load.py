@@ -1,6 +1,5 @@
 """Loading volumes, with every fault of a file said in the words of the case."""
 
-import zlib
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,29 +8,21 @@ import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import LoadImage, MapTransform
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from t3d.errors import T3DError
-from t3d.volume.reader import StoreReader
+from t3d.volume.file_kind import exists
+from t3d.volume.in_words import in_words, said_of
+from t3d.volume.label_on_image import lay_on
+from t3d.volume.reader import VolumeReader
 from t3d.volume.volume_shape import volume_shape_fault
-
-UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    RuntimeError,
-    zlib.error,
-    ImageFileError,
-    HeaderDataError,
-)
 
 
 class LoadVolumed(MapTransform):
     """MONAI's `LoadImage` (channel first, image only) for one CT volume or label map per key.
 
-    The item's path becomes a MetaTensor (1, X, Y, Z) with the file's affine (voxels to RAS millimetres).
+    The item's path becomes a MetaTensor (1, X, Y, Z) with the file's affine (voxels to RAS millimetres). See
+    ``t3d.volume.image_file.open_image`` for the kinds of files. A ``label`` that is loaded beside its ``image`` is
+    turned to the image's axes, where it is stored in others, and gets the image's affine.
 
     Args:
         keys: keys holding paths.
@@ -40,9 +31,9 @@ class LoadVolumed(MapTransform):
         spacing, orientation: of the configuration; files of the prepared store must have been prepared for them.
 
     Raises:
-        T3DError: the file is missing, truncated or not an image; it is 2D or 4D (a fourth axis of length 1
-            is accepted); its affine is singular; voxels are NaN or infinite; or it is of the prepared store and
-            damaged or of another grid.
+        T3DError: the label is on other voxels than the image; the file is missing, truncated or not an image; it is
+            2D or 4D (further axes of length 1 are accepted); its affine is singular; voxels are NaN or infinite; or
+            it is of the prepared store and damaged or of another grid.
     """
 
     def __init__(
@@ -56,7 +47,7 @@ class LoadVolumed(MapTransform):
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.load = LoadImage(image_only=True, ensure_channel_first=True, dtype=dtype)
-        self.load.register(StoreReader(spacing=spacing, orientation=orientation))
+        self.load.register(VolumeReader(spacing=spacing, orientation=orientation))
 
     def __call__(self, data: Mapping[Hashable, str]) -> dict[Hashable, MetaTensor]:
         """A copy of the item with the volumes in place of the paths."""
@@ -64,20 +55,18 @@ class LoadVolumed(MapTransform):
         for key in self.key_iterator(item):
             path = Path(item[key])
             item[key] = self._volume(path, f"case {item.get('case_id', path.name)}: {key} {path.name}")
+        if isinstance(item.get("label"), MetaTensor) and isinstance(item.get("image"), MetaTensor):
+            item["label"] = lay_on(item["label"], item["image"], f"case {item.get('case_id', 'unknown')}")
         return item
 
     def _volume(self, path: Path, who: str) -> MetaTensor:
-        if not path.exists():
+        if not exists(path):
             raise T3DError(f"{who} does not exist in {path.parent}; correct the path or restore the file.")
         try:
-            volume = self.load(path)
+            with in_words(path.name):
+                volume = self.load(path)
         except T3DError as error:
-            raise T3DError(f"{who}: {error}") from error
-        except UNREADABLE as error:
-            raise T3DError(
-                f"{who} cannot be read ({type(error).__name__}: {first_line(error)}); "
-                "the file is damaged, truncated or not an image: copy or export it again."
-            ) from error
+            raise T3DError(said_of(who, error, path)) from error
         # LoadImage moves a fourth axis to the front, or puts a new one there.
         fault = volume_shape_fault((*volume.shape[1:], volume.shape[0]))
         if fault:
@@ -93,9 +82,3 @@ class LoadVolumed(MapTransform):
                 f"{who} has {bad} voxels that are NaN or infinite; replace them, for example with -1024 HU."
             )
         return volume
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, short enough for a sentence."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:160] if lines else "no details"

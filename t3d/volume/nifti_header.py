@@ -1,13 +1,14 @@
 """What a NIfTI header says that no loader complains about."""
 
+import gzip
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
+from t3d.volume.file_kind import is_gzip, is_nifti
 from t3d.volume.volume_shape import volume_shape_fault
 
-_NIFTI = (".nii", ".nii.gz")
 PLAUSIBLE_MM = (0.05, 50.0)
 # zlib cannot shrink more than 1032-fold.
 LARGEST_RATIO = 1032
@@ -88,20 +89,20 @@ def _reader_dependent(image: nib.spatialimages.SpatialImage) -> list[str]:
 
 
 def _claims_too_much(image: nib.spatialimages.SpatialImage, path: Path) -> list[str]:
-    if not path.name.endswith(_NIFTI):
+    if not is_nifti(path):
         return []
     size = path.stat().st_size
     claimed = int(np.prod([int(n) for n in image.shape], dtype=object)) * image.get_data_dtype().itemsize
-    if claimed <= size * (LARGEST_RATIO if path.name.endswith(".gz") else 1):
+    if claimed <= size * (LARGEST_RATIO if is_gzip(path) else 1):
         return []
     return [f"claims {claimed / 2**20:.1f} MiB of voxels, the file has {size} bytes; copy or export it again"]
 
 
 def _raw_header(image: nib.spatialimages.SpatialImage, path: Path):
     """The header before nibabel mends it, which it does without a word."""
-    if not isinstance(image, nib.Nifti1Image) or not path.name.endswith(_NIFTI):
+    if not isinstance(image, nib.Nifti1Image) or not is_nifti(path):
         return None
-    with nib.openers.ImageOpener(path) as stream:
+    with gzip.open(path) if is_gzip(path) else open(path, "rb") as stream:
         return type(image.header).from_fileobj(stream, check=False)
 
 
