@@ -51,6 +51,7 @@ MODULES = {
     "t3d.engines.hand_over": "t3d.train.model_hand_over",
     "t3d.engines.layer_decay": "t3d.train.fine_tuning",
     "t3d.networks.crop_size": "t3d.networks.window_grid",
+    "t3d.networks.vision_encoder": "t3d.networks.swin_encoder",
     "t3d.quiet_transformers": "t3d.networks.text_encoder",
     "t3d.transforms.report_sections": "t3d.reports.sections",
     "t3d.transforms.report_tokens": "t3d.reports.tokens",
@@ -60,6 +61,7 @@ NAMES = {
     "t3d.bundle.options": {"flag": "t3d.flag"},
     "t3d.data.datalist": {"find_cases": "t3d.data.inference_cases"},
     "t3d.data.datalist_checks": {"SHOWN_FAULTS": "t3d.errors", "raise_faults": "t3d.errors"},
+    "t3d.networks.swin_encoder": {"STRIDE": "t3d.networks.encoders", "check_crop": "t3d.networks.encoders"},
     "t3d.reports.sections": {"clean_report": "t3d.reports.clean", "split_sentences": "t3d.reports.sentences"},
     "t3d.volume.dicom_series": {"find_volumes": "t3d.data.inference_cases"},
 }
