@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from t3d.networks.vision_encoder import swin_transformer
+from t3d.networks.swin_encoder import swin_transformer
 
 TEMPERATURE = 0.5
 

@@ -37,7 +37,13 @@ def test_record_counts_and_keeps_what_it_is_given():
         },
     )
     assert (record["tensors"], record["parameters"], record["seed"]) == (2, 96, 7)
-    assert record["network"] == {"feature_size": 12, "in_channels": 1, "patch_size": 2, "drop_path_rate": 0.1}
+    assert record["network"] == {
+        "backbone": "swin",
+        "feature_size": 12,
+        "in_channels": 1,
+        "patch_size": 2,
+        "drop_path_rate": 0.1,
+    }
     assert record["preprocessing"] == {"spacing": 1} and record["files"] == {"encoder.pt": "00"}
 
 
@@ -75,7 +81,14 @@ def test_a_record_of_another_format_is_an_error(weights):
 
 def test_recorded_settings(weights):
     write_record(weights.parent, preprocessing={"spacing": [1, 2, 3]}, text={"max_length": 64})
-    expected = {"feature_size": 12, "in_channels": 1, "patch_size": 2, "spacing": [1, 2, 3], "max_length": 64}
+    expected = {
+        "backbone": "swin",
+        "feature_size": 12,
+        "in_channels": 1,
+        "patch_size": 2,
+        "spacing": [1, 2, 3],
+        "max_length": 64,
+    }
     assert recorded_settings(weights.parent) == expected
     assert recorded_settings(weights.parent / "nowhere") == {}
 

@@ -21,7 +21,7 @@ def encoder(**settings):
 def test_architecture_is_read_from_the_shapes(settings):
     found = architecture(encoder(**settings))
     settings.pop("spatial_dims", None)
-    assert found == {**settings, "patch_size": 2, "num_heads": [3, 6, 12, 24]}
+    assert found == {"backbone": "swin", **settings, "patch_size": 2, "num_heads": [3, 6, 12, 24]}
 
 
 def test_architecture_of_unfamiliar_weights_is_empty():

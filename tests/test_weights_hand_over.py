@@ -9,7 +9,7 @@ from torch import nn
 
 import t3d.files
 from t3d.errors import T3DError
-from t3d.networks.vision_encoder import swin_transformer
+from t3d.networks.swin_encoder import swin_transformer
 from t3d.weights import encoder_state, load_encoder, load_network, read_encoder, save_encoder, save_network
 
 TENSORS = 126  # of a Swin UNETR encoder with two blocks in each of four stages
@@ -186,7 +186,7 @@ def test_damaged_weights_are_found_by_their_checksum(saved):
 def test_files_without_a_usable_encoder(saved):
     network, folder, _ = saved
     torch.save(nn.Linear(2, 2).state_dict(), folder / "linear.pt")
-    with pytest.raises(T3DError, match="no Swin encoder: none of its 2 entries.*the first is weight"):
+    with pytest.raises(T3DError, match="no encoder: none of its 2 entries.*the first is weight"):
         read_encoder(folder / "linear.pt")
     state = encoder_state(network)
     state["swinViT.patch_embed.proj.bias"][0] = float("nan")

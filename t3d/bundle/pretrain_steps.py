@@ -7,7 +7,7 @@ from monai.utils import ensure_tuple_rep
 
 from t3d.bundle.report_side import ReportSide
 from t3d.bundle.steps import Preparation, image_steps, stored_volume
-from t3d.networks.vision_encoder import STRIDE
+from t3d.networks.encoders import STRIDE
 from t3d.transforms.body import is_body
 from t3d.transforms.corruption import RandCorruptViewsd
 from t3d.transforms.crops import PairedCropsd

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from monai.networks.nets import SwinUNETR
 from torch import Tensor, nn
 
 from t3d.errors import T3DError
+from t3d.networks.encoders import BACKBONES
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.volume_classifier import VolumeClassifier
 from t3d.networks.window_grid import window_sides
@@ -40,8 +40,8 @@ class Part:
 def parts_of(network: nn.Module, *, crop_size: int | Sequence[int]) -> list[Part]:
     """The parts of a bundle's network.
 
-    - ``SwinUNETR``: image (N, 1, s, s, s) -> ``pred`` (N, classes, s, s, s), logits.
-    - ``PretrainNetwork``: image -> ``embedding`` (N, D), as its ``forward(image)``, and ``map`` (N, C, s/32, ..).
+    - ``SwinUNETR``, ``SegResNetDS``: image (N, 1, s, s, s) -> ``pred`` (N, classes, s, s, s), logits.
+    - ``PretrainNetwork``: image -> ``embedding`` (N, D), as its ``forward(image)``, and ``map`` (N, C, ..).
     - ``VolumeClassifier``: image -> ``features`` (N, C) of windows; and, as a second part, ``features`` (1, W, C) and
       ``mask`` (1, W) of all windows of a volume -> ``pred`` (1, F), logits, and ``attention`` (1, F, W). Two, because
       windows go through the encoder a few at a time and through the attention all at once.
@@ -60,7 +60,7 @@ def parts_of(network: nn.Module, *, crop_size: int | Sequence[int]) -> list[Part
     # two windows, since torch.export takes a length of one for a constant
     image = {"image": torch.rand(2, 1, *sides, generator=torch.Generator().manual_seed(0))}
     batch = {"image": {0: ("batch", MOST_WINDOWS)}}
-    if isinstance(network, SwinUNETR):
+    if isinstance(network, tuple(backbone.segmentation for backbone in BACKBONES.values())):
         return [Part(MAIN, network, image, ("pred",), batch)]
     if isinstance(network, PretrainNetwork):
         return [Part(MAIN, _Embedding(network), image, ("embedding", "map"), batch)]
@@ -75,7 +75,7 @@ def parts_of(network: nn.Module, *, crop_size: int | Sequence[int]) -> list[Part
         ]
     raise T3DError(
         f"a {type(network).__name__} cannot be exported; known are the networks of t3d_pretrain, t3d_segmentation "
-        "(SwinUNETR) and t3d_classification."
+        "(SwinUNETR, SegResNetDS) and t3d_classification."
     )
 
 

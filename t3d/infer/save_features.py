@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
 from t3d.files import refuse_existing
-from t3d.networks.vision_encoder import STRIDE
+from t3d.networks.encoders import STRIDE
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,8 @@ class SaveFeatures:
         path = self.folder / f"{case}.safetensors"
         refuse_existing(path, overwrite=self.overwrite)
         affine = torch.as_tensor(image.meta["affine"]).reshape(-1, 4, 4)[0].double().cpu()
-        coarse = map_affine(affine)
+        stride = image.shape[2] // found["map"].shape[2]
+        coarse = map_affine(affine, stride=stride)
         tensors = {
             "embedding": found["embedding"][0],
             "features": found["features"][0],
@@ -63,7 +64,7 @@ class SaveFeatures:
         if "text_map" in found:
             values = torch.as_tensor(found["text_map"][0, 0]).detach().float().cpu().numpy()
             nifti = nibabel.Nifti1Image(values, coarse.numpy())
-            picture = overlay(torch.as_tensor(image[0, 0]).cpu().numpy(), values, title=case)
+            picture = overlay(torch.as_tensor(image[0, 0]).cpu().numpy(), values, title=case, stride=stride)
             writers |= {
                 self.folder / f"{case}_text.nii.gz": lambda file: file.write(_gzipped(nifti)),
                 self.folder / f"{case}_text.png": lambda file: picture.savefig(file, format="png", dpi=110),
@@ -76,18 +77,18 @@ class SaveFeatures:
         logger.info("features of %d cases written to %s", self.count, self.folder)
 
 
-def map_affine(affine: torch.Tensor) -> torch.Tensor:
-    """Affine (4, 4) of the token map from that of its volume: a token's centre lies amid its 32 voxels."""
+def map_affine(affine: torch.Tensor, *, stride: int = STRIDE) -> torch.Tensor:
+    """Affine (4, 4) of the token map from that of its volume: a token's centre lies amid its ``stride`` voxels."""
     coarse = torch.eye(4, dtype=affine.dtype)
-    coarse[:3, :3] *= STRIDE
-    coarse[:3, 3] = (STRIDE - 1) / 2
+    coarse[:3, :3] *= stride
+    coarse[:3, 3] = (stride - 1) / 2
     return affine @ coarse
 
 
-def overlay(volume: np.ndarray, values: np.ndarray, *, title: str) -> Figure:
+def overlay(volume: np.ndarray, values: np.ndarray, *, title: str, stride: int = STRIDE) -> Figure:
     """Coronal, sagittal and axial slice through the map's maximum, RAS volume (X, Y, Z) in [0, 1]."""
-    fine = np.kron(values, np.ones((STRIDE,) * 3))[tuple(slice(side) for side in volume.shape)]
-    peak = [int((place + 0.5) * STRIDE) for place in np.unravel_index(values.argmax(), values.shape)]
+    fine = np.kron(values, np.ones((stride,) * 3))[tuple(slice(side) for side in volume.shape)]
+    peak = [int((place + 0.5) * stride) for place in np.unravel_index(values.argmax(), values.shape)]
     peak = [min(place, side - 1) for place, side in zip(peak, volume.shape, strict=True)]
     figure = Figure(figsize=(11, 4), layout="constrained")
     for axes, axis, name in zip(figure.subplots(1, 3), (1, 0, 2), ("coronal", "sagittal", "axial"), strict=True):

@@ -9,7 +9,7 @@ from monai.utils import ensure_tuple_rep
 from torch import Tensor
 
 from t3d.errors import T3DError
-from t3d.networks.vision_encoder import STRIDE
+from t3d.networks.encoders import STRIDE, some_sides
 
 
 class VolumeFeatures(Inferer):
@@ -44,7 +44,7 @@ class VolumeFeatures(Inferer):
         super().__init__()
         self.crop_size = ensure_tuple_rep(crop_size, 3)
         if any(side % STRIDE for side in self.crop_size):
-            raise T3DError(f"crop_size {crop_size} is not divisible by {STRIDE}: use 32, 64, 96, 128 ..")
+            raise T3DError(f"crop_size {crop_size} is not divisible by {STRIDE}: use {some_sides(STRIDE)}")
         steps = [STRIDE * max(1, -(-side // (2 * STRIDE))) for side in self.crop_size]
         self.slide = SlidingWindowInferer(
             roi_size=self.crop_size,

@@ -9,20 +9,21 @@ from torch import Tensor, nn
 from t3d.errors import T3DError
 from t3d.losses.contrast import CANDIDATES
 from t3d.losses.gather import gather_rows
+from t3d.networks.encoders import build_encoder, check_crop, find_backbone
 from t3d.networks.heads import ProjectionHead
 from t3d.networks.restoration_decoder import RestorationDecoder
 from t3d.networks.text_informed import TextInformedEncoder
-from t3d.networks.vision_encoder import check_crop, swin_transformer
 
 
 class PretrainNetwork(nn.Module):
-    """Vision encoder ``swinViT``, text-informed encoder, projection heads and restoration decoder.
+    """Vision encoder (``swinViT`` or ``encoder``), text-informed encoder, projection heads and restoration decoder.
 
     ``forward(image)`` alone gives the volume embedding. With ``corrupted`` it gives everything the losses need.
     ``use_text=False`` is the vision-only twin: U(F, T) = F, all else alike.
 
-    Shapes: B volumes, K views each, crops (X, Y, Z), N = X*Y*Z / 32^3 visual tokens of C = 16 * feature_size
-    channels, L report tokens of ``text_width`` channels, D = ``embedding_width``.
+    Shapes: B volumes, K views each, crops (X, Y, Z), N = X*Y*Z / s^3 visual tokens of C channels (s and C those of the
+    encoder's deepest map, for Swin 32 and 16 * feature_size), L report tokens of ``text_width`` channels,
+    D = ``embedding_width``.
 
     Args:
         text_width: channels of a report token (768 for RadBERT, 384 for MiniLM).
@@ -31,18 +32,22 @@ class PretrainNetwork(nn.Module):
         candidates: what the contrast's candidates may read, see ``TextInformedContrast``.
         use_alignment: adds the report head that global alignment, zero-shot and retrieval need.
         text_encoder: module (B, L) token ids -> (B, L, text_width). None where reports come as cached features.
-        in_channels, feature_size, window_size, depths, num_heads, drop_path_rate, use_checkpoint: Swin UNETR's.
+        backbone: family of the vision encoder, see ``t3d.networks.encoders``.
+        in_channels, feature_size, window_size, depths, num_heads, drop_path_rate, norm, use_checkpoint: the encoder's;
+            None is its own default, and what only another family has is not read.
     """
 
     def __init__(
         self,
         *,
+        backbone: str = "swin",
         in_channels: int = 1,
         feature_size: int = 48,
-        window_size: int = 7,
-        depths: Sequence[int] = (2, 2, 2, 2),
-        num_heads: Sequence[int] = (3, 6, 12, 24),
-        drop_path_rate: float = 0.0,
+        window_size: int | None = None,
+        depths: Sequence[int] | None = None,
+        num_heads: Sequence[int] | None = None,
+        drop_path_rate: float | None = None,
+        norm: str | None = None,
         use_checkpoint: bool = False,
         text_width: int = 768,
         embedding_width: int = 256,
@@ -58,18 +63,22 @@ class PretrainNetwork(nn.Module):
             raise T3DError("use_alignment true needs reports, but use_text is false: drop one of the two overlays")
         self.use_text = use_text
         self.candidates = candidates if use_text else "image"
-        self.swinViT = swin_transformer(
+        self.backbone = find_backbone(backbone)
+        encoder = build_encoder(
+            backbone,
             in_channels=in_channels,
             feature_size=feature_size,
             window_size=window_size,
             depths=depths,
             num_heads=num_heads,
             drop_path_rate=drop_path_rate,
+            norm=norm,
             use_checkpoint=use_checkpoint,
         )
-        width = 16 * feature_size
+        self.add_module(self.backbone.attribute, encoder)
+        self.stride, width = encoder.strides[-1], encoder.widths[-1]
         self.image_head = ProjectionHead(width, embedding_width)
-        self.decoder = RestorationDecoder(feature_size=feature_size, out_channels=in_channels)
+        self.decoder = RestorationDecoder(width=width, stride=self.stride, out_channels=in_channels)
         self.text_encoder = text_encoder if use_text else None
         self.fusion = TextInformedEncoder(width=width, text_width=text_width) if use_text else None
         self.report_head = ProjectionHead(text_width, embedding_width) if use_alignment else None
@@ -127,20 +136,26 @@ class PretrainNetwork(nn.Module):
                 output["report_id"] = report_id
         return output
 
+    @property
+    def vision(self) -> nn.Module:
+        """The vision encoder."""
+        return self.get_submodule(self.backbone.attribute)
+
     def encode(self, views: Tensor) -> Tensor:
-        """Deepest maps of views (B, K, C, X, Y, Z) -> (B, K, 16 f, X/32, Y/32, Z/32)."""
+        """Deepest maps of views (B, K, C, X, Y, Z) -> (B, K, C, X/s, Y/s, Z/s)."""
         batch, count = views.shape[:2]
         crops = views.flatten(0, 1)
-        check_crop(crops)
-        return self.swinViT(crops)[-1].unflatten(0, (batch, count))
+        check_crop(crops, stride=self.stride)
+        (deepest,) = self.vision(crops, strides=(self.stride,))
+        return deepest.unflatten(0, (batch, count))
 
     def embed_windows(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Deepest maps (N, 16 f, X/32, ..) and unit embeddings (N, D) of windows (N, C, X, Y, Z)."""
+        """Deepest maps (N, C, X/s, ..) and unit embeddings (N, D) of windows (N, C, X, Y, Z)."""
         deepest = self.encode(image.unsqueeze(1))[:, 0]
         return deepest, self.image_head(deepest.flatten(2).mean(dim=2))
 
     def tokens(self, views: Tensor) -> Tensor:
-        """Visual tokens F of views (B, K, C, X, Y, Z) -> (B, K, N, 16 f)."""
+        """Visual tokens F of views (B, K, C, X, Y, Z) -> (B, K, N, C)."""
         return _as_tokens(self.encode(views))
 
     def read_report(self, report: Tensor) -> Tensor:
@@ -159,7 +174,7 @@ class PretrainNetwork(nn.Module):
         return self.report_head((features * visible).sum(dim=1) / visible.sum(dim=1).clamp_min(1))
 
     def text_map(self, image: Tensor, report: Tensor, report_mask: Tensor) -> Tensor:
-        """Where a text speaks in crops (B, C, X, Y, Z): one value per visual token, (B, 1, X/32, Y/32, Z/32).
+        """Where a text speaks in crops (B, C, X, Y, Z): one value per visual token, (B, 1, X/s, Y/s, Z/s).
 
         With a report head: cosine between each projected visual token and the text (as in dense CLIP maps).
         Without: how far reading the text moves the token's embedding, 1 - cosine(u_n, v_n) (ours). Both are

@@ -5,23 +5,28 @@ from torch import Tensor, nn
 
 
 class RestorationDecoder(nn.Module):
-    """Five doublings from (B, 16 f, X/32, Y/32, Z/32) to (B, channels, X, Y, Z), no skip connections.
+    """Doublings from the deepest map (B, width, X/s, Y/s, Z/s) to (B, channels, X, Y, Z), no skip connections.
 
     As in Swin UNETR's pre-training head the decoder sees the deepest map alone: a skip from the corrupted crop
     would let it copy what is uncorrupted past the text-informed encoder. Transposed convolutions and group norm
-    instead of interpolation and instance norm (ours), because a 32^3 crop has a single deepest token and
+    instead of interpolation and instance norm (ours), because the smallest crop has a single deepest token and
     instance norm over one voxel erases it.
+
+    Args:
+        width: channels of the deepest map; halved by every doubling.
+        stride: s, a power of two.
+        out_channels: of a crop.
     """
 
-    def __init__(self, *, feature_size: int, out_channels: int = 1) -> None:
+    def __init__(self, *, width: int, stride: int, out_channels: int = 1) -> None:
         super().__init__()
-        width = 16 * feature_size
+        groups = 3 if width % 3 == 0 else 2  # Swin's widths are multiples of its three heads
         stages: list[nn.Module] = []
-        for _ in range(5):
+        for _ in range(stride.bit_length() - 1):
             half = width // 2
             stages += [
                 UpSample(3, width, half, scale_factor=2, mode="deconv"),
-                Convolution(3, half, half, act="LEAKYRELU", norm=("group", {"num_groups": 3}), adn_ordering="NA"),
+                Convolution(3, half, half, act="LEAKYRELU", norm=("group", {"num_groups": groups}), adn_ordering="NA"),
             ]
             width = half
         self.stages = nn.Sequential(*stages)

@@ -13,11 +13,12 @@ class TextInformedEncoder(nn.Module):
     Args:
         width: channels C of a visual token.
         text_width: channels D of a report token.
-        num_heads: attention heads; must divide ``width``.
+        num_heads: attention heads; must divide ``width``. None takes 6 where they do (Swin's widths), else 8.
     """
 
-    def __init__(self, *, width: int, text_width: int, num_heads: int = 6) -> None:
+    def __init__(self, *, width: int, text_width: int, num_heads: int | None = None) -> None:
         super().__init__()
+        num_heads = num_heads or (6 if width % 6 == 0 else 8)
         # Text encoders give tokens of different size (mean norm measured: MiniLM 3.7, the tiny BERT 8.0): without a
         # common scale small ones make the attention uniform, and a uniform mean hardly differs between reports.
         self.report_norm = nn.LayerNorm(text_width)

@@ -8,21 +8,21 @@ from torch import Tensor, nn
 
 from t3d.errors import T3DError
 from t3d.networks.attention_pooling import AttentionPooling
-from t3d.networks.vision_encoder import swin_transformer
+from t3d.networks.encoders import build_encoder, find_backbone
 from t3d.networks.volume_windows import VolumeWindows
 
 
 class VolumeClassifier(VolumeWindows):
     """The encoder looks through windows; what it sees is pooled by attention, and each finding gets a logit.
 
-    A window's features are the mean of its deepest tokens (16 * feature_size), layer-normalised. Windows that show
+    A window's features are the mean of its deepest tokens (C channels), layer-normalised. Windows that show
     almost only air (below ``body_share`` of voxels above ``body_level``, as in ``t3d.infer.volume_features``) do
     not count, unless every window of the volume is air.
 
     Args:
         num_findings: F.
-        feature_size, window_size, depths, num_heads, drop_path_rate, use_checkpoint: of the encoder, as for
-            MONAI's SwinUNETR.
+        backbone, feature_size, window_size, depths, num_heads, drop_path_rate, norm, use_checkpoint: of the encoder,
+            as for ``PretrainNetwork``.
         crop_size, overlap, sw_batch_size, body_level, body_share: as for ``VolumeWindows``.
         attention_width: hidden width of the attention.
         dropout: of the window features in training.
@@ -32,11 +32,13 @@ class VolumeClassifier(VolumeWindows):
         self,
         *,
         num_findings: int,
+        backbone: str = "swin",
         feature_size: int = 48,
-        window_size: int = 7,
-        depths: Sequence[int] = (2, 2, 2, 2),
-        num_heads: Sequence[int] = (3, 6, 12, 24),
-        drop_path_rate: float = 0.0,
+        window_size: int | None = None,
+        depths: Sequence[int] | None = None,
+        num_heads: Sequence[int] | None = None,
+        drop_path_rate: float | None = None,
+        norm: str | None = None,
         use_checkpoint: bool = False,
         crop_size: int | Sequence[int] = 96,
         overlap: float = 0.25,
@@ -55,15 +57,19 @@ class VolumeClassifier(VolumeWindows):
         )
         if num_findings < 1:
             raise T3DError(f"num_findings {num_findings} must be 1 or more: name at least one finding")
-        self.swinViT = swin_transformer(
+        self.backbone = find_backbone(backbone)
+        encoder = build_encoder(
+            backbone,
             feature_size=feature_size,
             window_size=window_size,
             depths=depths,
             num_heads=num_heads,
             drop_path_rate=drop_path_rate,
+            norm=norm,
             use_checkpoint=use_checkpoint,
         )
-        width = 16 * feature_size
+        self.add_module(self.backbone.attribute, encoder)
+        self.stride, width = encoder.strides[-1], encoder.widths[-1]
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
         self.pooling = AttentionPooling(width, num_findings, hidden=attention_width)
@@ -72,7 +78,8 @@ class VolumeClassifier(VolumeWindows):
 
     def encode(self, windows: Tensor) -> Tensor:
         """Mean of the deepest tokens (N, C) of windows (N, s, s, s)."""
-        return self.swinViT(windows.unsqueeze(1))[-1].float().flatten(2).mean(dim=2)
+        (deepest,) = self.get_submodule(self.backbone.attribute)(windows.unsqueeze(1), strides=(self.stride,))
+        return deepest.float().flatten(2).mean(dim=2)
 
     def classify(self, features: Tensor, mask: Tensor) -> Tensor:
         """Logits (B, F) from window features (B, W, C) and their mask (B, W)."""

@@ -6,25 +6,26 @@ import numpy as np
 from monai.utils import ensure_tuple_rep
 
 from t3d.errors import T3DError
-from t3d.networks.vision_encoder import STRIDE
-
-LEAST = 2 * STRIDE  # below, the deepest map is one voxel, which instance normalisation refuses
+from t3d.networks.encoders import STRIDE, find_backbone, some_sides
 
 
-def check_crop_size(crop_size: int | Sequence[int]) -> None:
-    """Refuse crops that SwinUNETR's decoder cannot take, before data are read.
+def check_crop_size(crop_size: int | Sequence[int], *, backbone: str = "swin") -> None:
+    """Refuse crops that a backbone's segmentation network cannot take, before data are read.
 
     Args:
         crop_size: one side or three, in voxels.
+        backbone: see ``t3d.networks.encoders``.
 
     Raises:
-        T3DError: a side that is no multiple of 32 or below 64.
+        T3DError: a side that is no multiple of the encoder's stride (32 for Swin) or below two of them: its deepest
+            map would be one voxel, which instance normalisation refuses.
     """
+    family = find_backbone(backbone)
     sides = ensure_tuple_rep(crop_size, 3)
-    if any(side % STRIDE or side < LEAST for side in sides):
+    if any(side % family.stride or side < 2 * family.stride for side in sides):
         raise T3DError(
-            f"crop_size {crop_size}: SwinUNETR takes crops with sides that are multiples of {STRIDE} and at least "
-            f"{LEAST}; use 64, 96, 128 .."
+            f"crop_size {crop_size}: {family.segmentation.__name__} takes crops with sides that are multiples of "
+            f"{family.stride} and at least {2 * family.stride}; use {some_sides(family.stride, least=2)}"
         )
 
 
@@ -32,11 +33,11 @@ def window_sides(crop_size: int | list[int] | tuple[int, ...]) -> tuple[int, int
     """Window sides in voxels from one number or three.
 
     Raises:
-        T3DError: a side that the encoder cannot halve five times.
+        T3DError: a side that is no multiple of the stride of the deepest map.
     """
     sides = (crop_size,) * 3 if isinstance(crop_size, int) else tuple(crop_size)
     if len(sides) != 3 or any(side != int(side) or side < STRIDE or side % STRIDE for side in sides):
-        raise T3DError(f"crop_size {crop_size} is not divisible by {STRIDE} on every side: use 32, 64, 96, 128 ..")
+        raise T3DError(f"crop_size {crop_size} is not divisible by {STRIDE} on every side: use {some_sides(STRIDE)}")
     return tuple(int(side) for side in sides)
 
 

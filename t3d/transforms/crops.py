@@ -11,12 +11,10 @@ from monai.transforms import MapTransform, Randomizable, SpatialPad
 from monai.utils import convert_to_tensor, ensure_tuple_rep
 
 from t3d.errors import T3DError
+from t3d.networks.encoders import STRIDE
 from t3d.transforms.lazy_volume import LazyVolume
 
 logger = logging.getLogger(__name__)
-
-# Swin UNETR halves the volume five times.
-SIDE_UNIT = 32
 
 
 class PairedCropsd(Randomizable, MapTransform):
@@ -54,10 +52,10 @@ class PairedCropsd(Randomizable, MapTransform):
     ) -> None:
         MapTransform.__init__(self, keys, allow_missing_keys)
         sides = ensure_tuple_rep(crop_size, 3)
-        if any(side != int(side) or side < SIDE_UNIT or side % SIDE_UNIT for side in sides):
+        if any(side != int(side) or side < STRIDE or side % STRIDE for side in sides):
             shown = " x ".join(map(str, sides))
             raise T3DError(
-                f"crop_size is {shown}, but every side must be divisible by {SIDE_UNIT}; "
+                f"crop_size is {shown}, but every side must be divisible by {STRIDE}; "
                 f"use for example {_nearest(sides)}."
             )
         if view_overlap is not None and not 0 <= view_overlap <= 1:
@@ -130,4 +128,4 @@ class PairedCropsd(Randomizable, MapTransform):
 
 
 def _nearest(sides: Sequence[float]) -> str:
-    return " x ".join(str(max(1, round(side / SIDE_UNIT)) * SIDE_UNIT) for side in sides)
+    return " x ".join(str(max(1, round(side / STRIDE)) * STRIDE) for side in sides)

@@ -2,24 +2,54 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
+from t3d.networks.encoders import BACKBONES
+from t3d.weights.names import backbone_of_weights, encoder_name
+
 _FIRST = "swinViT.patch_embed.proj.weight"  # (feature_size, in_channels, patch, patch, patch)
+_SEGRES_FIRST = "encoder.conv_init.weight"  # (feature_size, in_channels, kernel ..)
+_SEGRES_BLOCK = re.compile(r"encoder\.layers\.(\d+)\.blocks\.(\d+)\.norm1\.(weight|running_mean)")
 _TABLE = re.compile(r"swinViT\.layers(\d)\.0\.blocks\.(\d+)\.attn\.relative_position_bias_table")
 
 
-def architecture(state: Mapping[str, Tensor]) -> dict[str, int | list[int]]:
-    """Read a Swin encoder's settings from the shapes of its weights, under the names of ``SwinUNETR``.
+def architecture(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Read an encoder's settings from the names and shapes of its weights, under MONAI's names.
 
     Args:
-        state: tensors named ``swinViT.*``.
+        state: tensors named ``swinViT.*`` (SwinUNETR) or ``encoder.*`` (SegResNetDS).
 
     Returns:
-        ``feature_size``, ``in_channels``, ``patch_size``, ``window_size``, ``depths`` and ``num_heads``, as
+        ``backbone``; of a Swin encoder also ``feature_size``, ``in_channels``, ``patch_size``, ``window_size``,
+        ``depths`` and ``num_heads``, of a SegRes one ``feature_size``, ``in_channels``, ``depths`` and ``norm``, as
         far as names and shapes tell them; unfamiliar weights give fewer, never an error.
     """
-    found: dict[str, int | list[int]] = {}
+    if backbone_of_weights(name for name in state if encoder_name(name) == name) is BACKBONES["segres"]:
+        return {"backbone": "segres", **_of_segres(state)}
+    found = _of_swin(state)
+    return {"backbone": "swin", **found} if found else {}
+
+
+def _of_segres(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if _SEGRES_FIRST in state:
+        found["feature_size"], found["in_channels"] = state[_SEGRES_FIRST].shape[:2]
+    depths: dict[int, int] = {}
+    norm = "instance"
+    for match in filter(None, map(_SEGRES_BLOCK.fullmatch, state)):
+        stage, block = int(match[1]), int(match[2])
+        depths[stage] = max(depths.get(stage, 0), block + 1)
+        if match[3] == "running_mean":
+            norm = "batch"
+    if depths:
+        found |= {"depths": [depths[stage] for stage in sorted(depths)], "norm": norm}
+    return found
+
+
+def _of_swin(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     spatial = 3
     first = state.get(_FIRST)
     if first is not None and first.ndim >= 3:

@@ -1,7 +1,7 @@
 """Hand-over of weights between stages: all of the encoder arrives, or an error says what is wrong.
 
-Encoder weights carry the names of ``monai.networks.nets.SwinUNETR`` (``swinViT.*``), so MONAI's own network
-loads what T3D saves, and published Swin UNETR pre-training weights load into T3D.
+Encoder weights carry the names of MONAI's segmentation networks (``swinViT.*`` of SwinUNETR, ``encoder.*`` of
+SegResNetDS), so these load what T3D saves, and published pre-training weights of them load into T3D.
 """
 
 import io
@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from t3d.atomic import write_atomically
 from t3d.errors import T3DError
 from t3d.files import json_bytes, sha256
+from t3d.networks.encoders import BACKBONES, Backbone, backbone_of
 from t3d.weights.architecture import mismatch, settings_that_differ
 from t3d.weights.encoder_record import RECORD_NAME, make_record, verified_record
-from t3d.weights.names import PREFIX, encoder_part
+from t3d.weights.names import backbone_of_weights, encoder_part
 from t3d.weights.record import compare_preprocessing
 from t3d.weights.state_files import read_state
 
@@ -27,19 +28,20 @@ logger = logging.getLogger(__name__)
 
 
 def encoder_state(network: nn.Module) -> dict[str, Tensor]:
-    """Return a copy, on the CPU, of a network's encoder under the names of MONAI's SwinUNETR (``swinViT.*``).
+    """Return a copy, on the CPU, of a network's encoder under MONAI's names (``swinViT.*`` or ``encoder.*``).
 
     Raises:
-        T3DError: the network has no attribute ``swinViT``.
+        T3DError: the network has no encoder of a known backbone.
     """
-    return _snapshot(_encoder(network).state_dict(prefix=PREFIX))
+    backbone, encoder = _encoder(network)
+    return _snapshot(encoder.state_dict(prefix=backbone.prefix))
 
 
 def save_encoder(network: nn.Module, folder: str | Path, *, record: Mapping[str, Any]) -> dict:
     """Write ``encoder.pt``, ``encoder.safetensors`` and, last, ``encoder.json`` into a folder.
 
     Args:
-        network: any network with ``swinViT``.
+        network: any network with an encoder of ``t3d.networks.encoders``.
         folder: made if absent; earlier files of these names are replaced.
         record: what the training knows, above all ``preprocessing``; see ``t3d.weights.encoder_record.make_record``.
 
@@ -68,7 +70,8 @@ def read_encoder(path: str | Path) -> tuple[dict[str, Tensor], dict | None]:
 
     Known layouts: ``swinViT.*`` (MONAI), ``swin_vit.*`` and bare ``patch_embed.* / layers1.*`` (the published
     pre-training, what ``SwinUNETR.load_from`` takes), each below ``module.`` or ``model.`` and nested under
-    ``state_dict`` or ``model``; ``mlp.fc1 / fc2`` become ``mlp.linear1 / linear2``.
+    ``state_dict`` or ``model``; ``mlp.fc1 / fc2`` become ``mlp.linear1 / linear2``. Of SegRes encoders
+    ``encoder.*`` (MONAI's SegResNetDS) and bare ``conv_init.* / layers.0.*`` (SegResEncoder, as CT-FM's).
 
     Returns:
         The tensors under MONAI's names, and the content of an ``encoder.json`` beside the file that names it
@@ -83,8 +86,9 @@ def read_encoder(path: str | Path) -> tuple[dict[str, Tensor], dict | None]:
     encoder, others = encoder_part(read_state(path), path=path)
     if not encoder:
         raise T3DError(
-            f"{path} holds no Swin encoder: none of its {len(others)} entries is named swinViT.*, swin_vit.* "
-            f"or patch_embed.* (the first is {others[0]}); choose an encoder.pt or a Swin UNETR checkpoint."
+            f"{path} holds no encoder: none of its {len(others)} entries is named swinViT.*, swin_vit.*, "
+            f"patch_embed.* (Swin) or encoder.conv_init.* (SegRes), the first is {others[0]}; choose an "
+            "encoder.pt, or a checkpoint of Swin UNETR or SegResNet."
         )
     broken = [name for name, tensor in encoder.items() if not tensor.isfinite().all()]
     if broken:
@@ -104,10 +108,10 @@ def load_encoder(
     check_preprocessing: Mapping[str, Any] | None = None,
     ignore_preprocessing: bool = False,
 ) -> nn.Module:
-    """Load all encoder weights into ``network.swinViT``, or change nothing and raise.
+    """Load all encoder weights into a network's encoder, or change nothing and raise.
 
     Args:
-        network: any network with ``swinViT``: a T3D network or MONAI's SwinUNETR.
+        network: a T3D network, or MONAI's SwinUNETR or SegResNetDS.
         path: see ``read_encoder``.
         check_preprocessing: settings that must be those of the pre-training, e.g. ``{"orientation": "RAS",
             "spacing": [0.75, 0.75, 1.5], "hu_range": [-1000, 1000]}``.
@@ -117,17 +121,23 @@ def load_encoder(
         The network.
 
     Raises:
-        T3DError: as ``read_encoder``; a tensor is missing, unexpected or of another shape; or the images of
-            the pre-training were prepared otherwise.
+        T3DError: as ``read_encoder``; the file is of another backbone; a tensor is missing, unexpected or of another
+            shape; or the images of the pre-training were prepared otherwise.
     """
     path = Path(path)
-    encoder = _encoder(network)
-    expected = encoder.state_dict(prefix=PREFIX)
+    backbone, encoder = _encoder(network)
+    expected = encoder.state_dict(prefix=backbone.prefix)
     found, record = read_encoder(path)
+    theirs = backbone_of_weights(found)
+    if theirs is not backbone:
+        raise T3DError(
+            f"{path} holds a {theirs.name} encoder, but this network has a {backbone.name} one: choose weights of "
+            f"{backbone.name}, or build the network with backbone {theirs.name}; nothing was loaded."
+        )
     _must_fit(found, expected, path=path, what="the encoder of this network")
     if check_preprocessing:
         compare_preprocessing(record, check_preprocessing, path=path, ignore=ignore_preprocessing)
-    encoder.load_state_dict({name.removeprefix(PREFIX): tensor for name, tensor in found.items()})
+    encoder.load_state_dict({name.removeprefix(backbone.prefix): tensor for name, tensor in found.items()})
     logger.info("loaded all %d encoder tensors from %s (sha256 %s)", len(found), path, sha256(path))
     return network
 
@@ -171,14 +181,16 @@ def unwrapped(network: nn.Module) -> nn.Module:
     return network.module if isinstance(network, parallel) else network
 
 
-def _encoder(network: nn.Module) -> nn.Module:
+def _encoder(network: nn.Module) -> tuple[Backbone, nn.Module]:
     network = unwrapped(network)
-    encoder = getattr(network, "swinViT", None)
-    if not isinstance(encoder, nn.Module):
+    found = backbone_of(network)
+    if found is None:
+        names = " or ".join(backbone.attribute for backbone in BACKBONES.values())
         raise T3DError(
-            f"{type(network).__name__} has no encoder named swinViT; use a T3D network or MONAI's SwinUNETR."
+            f"{type(network).__name__} has no encoder named {names}; use a T3D network, or MONAI's SwinUNETR "
+            "or SegResNetDS."
         )
-    return encoder
+    return found
 
 
 def _snapshot(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

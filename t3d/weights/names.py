@@ -1,36 +1,33 @@
-"""The names of encoder weights: from what is found in the wild to those of MONAI's SwinUNETR."""
+"""The names of encoder weights: from what is found in the wild to those of MONAI's segmentation networks."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from torch import Tensor
 
 from t3d.errors import T3DError
-
-PREFIX = "swinViT."
+from t3d.networks.encoders import BACKBONES, Backbone
 
 # DataParallel / DistributedDataParallel, torch.compile, Lightning
 _WRAPPERS = ("module.", "_orig_mod.", "model.")
-_ENCODER_PREFIXES = (PREFIX, "swin_vit.", "swin_ViT.")
-# checkpoints for SwinUNETR.load_from name the transformer's parts without any prefix of its own
-_BARE = re.compile(r"(patch_embed|layers[1-4]c?)\.")
-# the names of the published Swin UNETR pre-training, before MONAI renamed its perceptron
-_RENAMED = {".mlp.fc1.": ".mlp.linear1.", ".mlp.fc2.": ".mlp.linear2."}
 
 
 def encoder_name(name: str) -> str | None:
-    """Return the ``swinViT.*`` name of a checkpoint's entry, or None when it is no part of the encoder."""
+    """Return MONAI's name of a checkpoint's entry (``swinViT.*``, or ``encoder.*`` of SegResNetDS).
+
+    None when it is no part of an encoder.
+    """
     while (wrapper := next((w for w in _WRAPPERS if name.startswith(w)), None)) is not None:
         name = name.removeprefix(wrapper)
-    prefix = next((p for p in _ENCODER_PREFIXES if name.startswith(p)), None)
-    if prefix is not None:
-        name = name.removeprefix(prefix)
-    elif not _BARE.match(name):
-        return None
-    for old, new in _RENAMED.items():
-        name = name.replace(old, new)
-    return PREFIX + name
+    names = (backbone.weight_name(name) for backbone in BACKBONES.values())
+    return next((name for name in names if name is not None), None)
+
+
+def backbone_of_weights(names: Iterable[str]) -> Backbone | None:
+    """The family whose names all of these are; None where there is none."""
+    names = list(names)
+    fitting = (b for b in BACKBONES.values() if names and all(name.startswith(b.prefix) for name in names))
+    return next(fitting, None)
 
 
 def encoder_part(state: Mapping[str, Tensor], *, path: Path) -> tuple[dict[str, Tensor], list[str]]:
@@ -41,7 +38,7 @@ def encoder_part(state: Mapping[str, Tensor], *, path: Path) -> tuple[dict[str, 
         path: the file it comes from, for the message.
 
     Raises:
-        T3DError: two entries would get one name (a checkpoint that holds two encoders).
+        T3DError: a checkpoint that holds two encoders: two entries would get one name, or are of two backbones.
     """
     encoder: dict[str, Tensor] = {}
     others = []
@@ -56,4 +53,6 @@ def encoder_part(state: Mapping[str, Tensor], *, path: Path) -> tuple[dict[str, 
             )
         else:
             encoder[target] = tensor
+    if encoder and backbone_of_weights(encoder) is None:
+        raise T3DError(f"{path} holds encoders of two backbones; keep one of them and save its state dict alone.")
     return encoder, others
