@@ -25,9 +25,12 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("t3d").setLevel(logging.INFO)
     plain_errors()
-    offered = (phantoms, tiny_bert, summary, reports, cohort, check, prepare, pack, verify, unpack, label_app, export)
+    data = (phantoms, cohort, reports, check, prepare)
+    models = (tiny_bert, info, export, pack, verify, unpack, label_app, summary)
     arguments = sys.argv[1:] if arguments is None else arguments
-    run_command(offered, arguments, program="t3d", about="Vision-language pre-training on CT: what a training needs.")
+    run_command(
+        (*data, *models), arguments, program="t3d", about="Vision-language pre-training on CT: what a training needs."
+    )
 
 
 def phantoms(
@@ -85,6 +88,21 @@ def summary(demo_dir: str) -> None:
     from t3d.demo.page import summary as write_summary
 
     write_summary(demo_dir)
+
+
+def info(model: str, *, json: bool = False) -> None:
+    """Say what a trained model takes and gives.
+
+    Args:
+        model: folder of a training's weights, a bundle that has them, or its zip.
+        json: as JSON.
+    """
+    from json import dumps
+
+    from t3d.api.info import as_text, describe
+
+    facts = describe(model)
+    sys.stdout.write((dumps(facts, indent=2) if flag("json", json) else as_text(facts)) + "\n")
 
 
 def export(

@@ -22,6 +22,7 @@ LAYERS = (
     ("prepare", "train", "infer", "check", "export", "cohorts", "pack", "demo"),
     ("evaluate", "monai_label"),
     ("bundle",),
+    ("api",),
     ("cli",),
     ("__main__",),
 )

@@ -37,27 +37,42 @@ def grid_back(
         output_dir: where the files go.
         save_probabilities: also write the softmax, one float32 channel for each class.
     """
-    values = list(class_values(labels).values())
-    kind = np.uint8 if max(max(numbers) for numbers in values) < 256 else np.uint16
+    kind = _label_type(labels)
     probabilities = [CopyItemsd("pred", names="prob"), Activationsd("prob", softmax=True)]
     return Compose(
         [
             *(probabilities if save_probabilities else []),
-            # first the classes, which take a byte a voxel on the larger grid, where logits would take 4 for each class
-            AsDiscreted("pred", argmax=True),
-            _inverted("pred", preprocessing, nearest=True),
-            MapLabelValued(
-                "pred",
-                orig_labels=list(range(len(values))),
-                target_labels=[numbers[0] for numbers in values],
-                dtype=kind,
-            ),
+            *label_map(preprocessing=preprocessing, labels=labels),
             *([_inverted("prob", preprocessing, nearest=False)] if save_probabilities else []),
             LikeInputd(("pred", "prob")),
             _saved("pred", output_dir, kind),
             *([_saved("prob", output_dir, np.float32)] if save_probabilities else []),
         ]
     )
+
+
+def label_map(*, preprocessing: Compose, labels: Mapping[str, Any]) -> list[Transform]:
+    """From logits (classes, X, Y, Z) under ``pred`` to the label table's values on the grid that ``image`` came in.
+
+    Args:
+        preprocessing, labels: see ``grid_back``.
+    """
+    values = list(class_values(labels).values())
+    return [
+        # first the classes, which take a byte a voxel on the larger grid, where logits would take 4 for each class
+        AsDiscreted("pred", argmax=True),
+        _inverted("pred", preprocessing, nearest=True),
+        MapLabelValued(
+            "pred",
+            orig_labels=list(range(len(values))),
+            target_labels=[numbers[0] for numbers in values],
+            dtype=_label_type(labels),
+        ),
+    ]
+
+
+def _label_type(labels: Mapping[str, Any]) -> type:
+    return np.uint8 if max(max(numbers) for numbers in class_values(labels).values()) < 256 else np.uint16
 
 
 def _inverted(key: str, preprocessing: Compose, *, nearest: bool) -> Transform:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from monai.transforms import Compose, CropForegroundd, DivisiblePadd, SelectItemsd, SpatialPadd
+from monai.transforms import Compose, CropForegroundd, DivisiblePadd, SelectItemsd, SpatialPadd, Transform
 from monai.utils import ensure_tuple_rep
 
 from t3d.bundle.report_side import ReportSide
@@ -59,11 +59,12 @@ def whole_steps(*, preparation: Preparation, crop_size: int | Sequence[int]) -> 
         preparation: spacing, orientation, HU window.
         crop_size: of the windows, voxels per side, one number or three.
     """
-    return Compose(
-        [
-            SelectItemsd(list(_CASE)),
-            *image_steps(preparation),
-            SpatialPadd("image", spatial_size=ensure_tuple_rep(crop_size, 3), method="end"),
-            DivisiblePadd("image", k=STRIDE, method="end"),
-        ]
-    )
+    return Compose([SelectItemsd(list(_CASE)), *image_steps(preparation), *padded(crop_size)])
+
+
+def padded(crop_size: int | Sequence[int]) -> list[Transform]:
+    """Padding of a prepared volume at its end, to at least a window and to what the encoder halves."""
+    return [
+        SpatialPadd("image", spatial_size=ensure_tuple_rep(crop_size, 3), method="end"),
+        DivisiblePadd("image", k=STRIDE, method="end"),
+    ]
