@@ -10,6 +10,7 @@ from t3d.bundle.console import plain_errors
 from t3d.check.command import check
 from t3d.cohorts.command import cohort
 from t3d.command_line import run_command
+from t3d.flag import flag
 from t3d.monai_label.command import label_app
 from t3d.pack.command import pack, unpack, verify
 from t3d.prepare.command import prepare

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "t3d"
 LAYERS = (
     ("errors", "renamed"),
     ("__init__", "atomic", "flag"),
+    ("files",),
     ("command_line",),
     ("metrics", "losses", "volume", "phantoms"),
     ("data", "networks"),
