@@ -1,6 +1,5 @@
 """The settings that make a training what it is, derived from the options of its config."""
 
-import hashlib
 import inspect
 from collections.abc import Mapping
 from itertools import takewhile
@@ -10,6 +9,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from t3d.errors import T3DError
+from t3d.files import json_bytes, sha256
 
 LINE = "_comment_"  # the entry of a config above which its options stand
 # Options that may change between two sessions of one training: everything else is part of the recipe.
@@ -75,15 +75,10 @@ def recorded_value(name: str, value: Any) -> Any:
 
 
 def _content(path: Path) -> str:
-    digest = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
-    for file in files:
-        if path.is_dir():
-            digest.update(file.name.encode())
-        with open(file, "rb") as stream:
-            while part := stream.read(1 << 20):
-                digest.update(part)
-    return f"sha256:{digest.hexdigest()}"
+    if path.is_file():
+        return f"sha256:{sha256(path)}"
+    files = sorted(file for file in path.iterdir() if file.is_file())
+    return f"sha256:{sha256(json_bytes({file.name: sha256(file) for file in files}))}"
 
 
 def _running_parser() -> ConfigParser:
