@@ -11,7 +11,7 @@ from t3d.errors import T3DError
 Write = Callable[[BinaryIO], object]
 
 
-def write_atomically(writers: Mapping[Path | str, Write | bytes]) -> None:
+def write_atomically(writers: Mapping[Path, Write | bytes]) -> None:
     """Write several files, all of them or none.
 
     Args:

@@ -125,4 +125,4 @@ def export(
     """
     from t3d.export.command import export_bundle
 
-    export_bundle(bundle_root, out_dir=out_dir, ckpt_dir=ckpt_dir, format=format, image=image, overwrite=overwrite)
+    export_bundle(bundle_root, out_dir=out_dir, ckpt_dir=ckpt_dir, image=image, overwrite=overwrite)

@@ -29,7 +29,7 @@ def run_command(commands: Sequence[Command], arguments: Sequence[str], *, progra
     """
     parser = _Parser(prog=program, description=about, allow_abbrev=False)
     chosen = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    known = {}
+    known: dict[str, Command] = {}
     for command in commands:
         lines, helps = _documentation(command)
         name = command.__name__
@@ -44,8 +44,8 @@ def run_command(commands: Sequence[Command], arguments: Sequence[str], *, progra
     if not arguments:
         parser.print_help()
         return
-    command = known.get(arguments[0])
-    values = vars(parser.parse_args(arguments if command is None else _bare_flags(command, arguments)))
+    asked = known.get(arguments[0])
+    values = vars(parser.parse_args(arguments if asked is None else _bare_flags(asked, arguments)))
     command = known[values.pop("command")]
     positional, options = _call(command, values, chosen.choices[command.__name__])
     command(*positional, **options)
@@ -54,7 +54,7 @@ def run_command(commands: Sequence[Command], arguments: Sequence[str], *, progra
 class _Parser(argparse.ArgumentParser):
     """argparse that names the nearest option to one that is unknown."""
 
-    def parse_known_args(self, args=None, namespace=None):
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         namespace, unknown = super().parse_known_args(args, namespace)
         for argument in unknown:
             if argument.startswith("--"):
@@ -140,7 +140,7 @@ def _kind(parameter: inspect.Parameter) -> type:
 
 def _documentation(command: Command) -> tuple[str, dict[str, str]]:
     """The text of a docstring before "Args:", and the words after each argument."""
-    text, _, arguments = inspect.getdoc(command).partition("\nArgs:\n")
+    text, _, arguments = (inspect.getdoc(command) or "").partition("\nArgs:\n")
     helps: dict[str, str] = {}
     name = ""
     for line in arguments.splitlines():

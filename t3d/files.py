@@ -43,7 +43,7 @@ def write_json(path: Path | str, content: Any, *, indent: int = 2) -> None:
     Raises:
         T3DError: the file could not be written; the earlier one is untouched.
     """
-    write_atomically({path: json_bytes(content, indent=indent)})
+    write_atomically({Path(path): json_bytes(content, indent=indent)})
 
 
 def read_json(

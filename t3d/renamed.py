@@ -98,7 +98,7 @@ class _OldPaths(MetaPathFinder):
         if new := new_path(name):
             return ModuleSpec(name, _SameModule(new))
         spec = PathFinder.find_spec(name, path, target) if name in NAMES else None
-        if spec is not None:
+        if spec is not None and spec.loader is not None:
             spec.loader = _WithOldNames(spec.loader)
         return spec
 
@@ -147,7 +147,7 @@ class _WithOldNames(Loader):
             setattr(module, name, value)
             return value
 
-        module.__getattr__ = elsewhere
+        module.__getattr__ = elsewhere  # type: ignore[method-assign]  # PEP 562
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.own, name)

@@ -70,5 +70,5 @@ def _gives(kind: str, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     if kind == "segmentation":
         return {"labels": class_values(settings["labels"])}
     if kind == "classification":
-        return {"findings": read_thresholds(folder / "model.pt", settings["findings"])}
+        return {"findings": read_thresholds(weights=str(folder / "model.pt"), findings=settings["findings"])}
     return {"embedding": settings.get("embedding_width"), "channels": 16 * settings["feature_size"]}

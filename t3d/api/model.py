@@ -106,9 +106,9 @@ def model_folder(place: Path) -> Iterator[Path]:
             _unzip_models(place, Path(folder))
             yield Path(folder)
         return
-    for folder in (place, place / "models"):
-        if any((folder / name).is_file() for name in RECORDS):
-            yield folder
+    for own in (place, place / "models"):
+        if any((own / name).is_file() for name in RECORDS):
+            yield own
             return
     raise T3DError(
         f"{place} holds no trained model: neither it nor its folder models/ has {' or '.join(RECORDS)}; give the "
@@ -157,13 +157,15 @@ def _built(folder: Path, record: Mapping[str, Any], settings: dict[str, Any], de
         windows = ("crop_size", "overlap", "body_level", "body_share", "attention_width")
         options = {key: settings[key] for key in windows if key in settings}
         network = VolumeClassifier(num_findings=len(findings), **sizes, **options)
-        thresholds = read_thresholds(folder / WEIGHTS, findings)
+        thresholds = read_thresholds(weights=str(folder / WEIGHTS), findings=findings)
     else:
         raise T3DError(
             f"{folder} holds a network of kind {kind}: only encoders, segmentations and classifications run"
         )
     load_network(network, folder / WEIGHTS)
-    preparation = Preparation(**{key: settings[key] for key in ("spacing", "orientation", "hu_range")})
+    preparation = Preparation(
+        spacing=settings["spacing"], orientation=settings["orientation"], hu_range=settings["hu_range"]
+    )
     return Model(
         kind=kind,
         network=network.to(device).eval(),

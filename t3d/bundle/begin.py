@@ -1,6 +1,7 @@
 """The first line of every run of a bundle."""
 
 import sys
+from types import FrameType
 from typing import Any
 
 from t3d.bundle.console import plain_errors
@@ -32,7 +33,7 @@ def begin() -> None:
 
 def running_workflow() -> Any | None:
     """MONAI's ConfigWorkflow that runs the caller, found by its frame, as `bundle_root` finds it; None without one."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         found = frame.f_locals.get("self")
         if "ConfigWorkflow" in (kind.__name__ for kind in type(found).__mro__):

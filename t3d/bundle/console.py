@@ -2,7 +2,9 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 from t3d.errors import NAME, message_in, plain_message
 
@@ -25,7 +27,7 @@ def plain_errors() -> None:
 class _PlainHook:
     """`sys.excepthook` that prints a T3DError as one sentence and leaves the rest to the hook before it."""
 
-    def __init__(self, previous) -> None:
+    def __init__(self, previous: Callable[..., Any]) -> None:
         self.previous = previous
 
     def __call__(self, kind: type[BaseException], exc: BaseException, trace: TracebackType | None) -> None:
@@ -39,10 +41,10 @@ class _PlainHook:
 class _PlainRecords:
     """Log record factory that shortens records carrying a T3DError to its sentence, without the traceback."""
 
-    def __init__(self, previous) -> None:
+    def __init__(self, previous: Callable[..., Any]) -> None:
         self.previous = previous
 
-    def __call__(self, *args, **kwargs) -> logging.LogRecord:
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record = self.previous(*args, **kwargs)
         message = None
         if isinstance(record.exc_info, tuple):

@@ -50,9 +50,10 @@ def run_recipe(**derived: Any) -> dict[str, Any]:
         T3DError: not called from a config, or the config has no entry ``_comment_``.
     """
     parser = _running_parser()
-    if LINE not in parser.config:
+    config: Any = parser.config
+    if LINE not in config:
         raise T3DError(f"the config has no entry {LINE!r}, which divides its options from what they make; add it")
-    above = takewhile(lambda name: name != LINE, parser.config)
+    above = takewhile(lambda name: name != LINE, config)
     # names with an underscore are MONAI's: _meta_ holds the bundle's version, which does not change a training
     names = [name for name in above if name not in FREE and not name.startswith("_")]
     options = {name: parser.ref_resolver.get_resolved_content(name) for name in names if name not in derived}

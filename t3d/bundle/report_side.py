@@ -43,7 +43,11 @@ class ReportSide:
         self.cache_dir = cache_dir
         self._encoder = partial(TextEncoder, name=text_encoder, revision=revision, trained_layers=trained_layers)
         self._tokenizer = partial(load_tokenizer, name=text_encoder, revision=revision)
-        self._options = {"max_tokens": max_tokens, "sections": sections, "drop_comparisons": drop_comparisons}
+        self._options: dict[str, Any] = {
+            "max_tokens": max_tokens,
+            "sections": sections,
+            "drop_comparisons": drop_comparisons,
+        }
 
     @cached_property
     def live_encoder(self) -> TextEncoder | None:
@@ -78,7 +82,8 @@ class ReportSide:
     def check(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Look at all reports before a training with a live encoder begins; see ``ReportTokenizer.check``."""
         for step in self.steps if self.live else ():
-            step.reports.check(items)
+            if isinstance(step, TokenizeReportd):
+                step.reports.check(items)
 
     def precompute(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Fill the cache with what is missing; see ``ReportFeatures.precompute``."""

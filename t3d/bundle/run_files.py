@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine
-from torch.utils.data import Dataset
+from monai.data import Dataset
 
 from t3d.data.datalist import check_header
 from t3d.infer.case_by_case import run_cases

@@ -86,10 +86,12 @@ def crop_steps(
     table, window = class_values(labels), ensure_tuple_rep(crop_size, 3)
     random = flips_and_jitter(_KEYS, flip=(flip,) * 3, jitter=intensity_jitter)
     if not prepared:
-        options = {"label_key": "label", "spatial_size": window, "num_samples": crops_per_case}
+        options: dict[str, Any] = {"label_key": "label", "spatial_size": window, "num_samples": crops_per_case}
         crop: Transform = RandCropByPosNegLabeld(_KEYS, **options, pos=foreground_ratio, neg=1)
         if crop_ratios is not None:
-            crop = RandCropByLabelClassesd(_KEYS, **options, ratios=crop_ratios, num_classes=len(table), warn=False)
+            crop = RandCropByLabelClassesd(
+                _KEYS, **options, ratios=list(crop_ratios), num_classes=len(table), warn=False
+            )
         return Compose([SpatialPadd(_KEYS, spatial_size=window), crop, *random])
     crops = LazyLabelCropsd(
         crop_size=window,
@@ -109,8 +111,8 @@ def _loaded(keys: Sequence[str], preparation: Preparation) -> list[Transform]:
     reader = VolumeReader(spacing=preparation["spacing"], orientation=preparation["orientation"])
     labels = [LabelOnImaged("label")] if "label" in keys else []
     return [
-        # MONAI Label looks for this class and asks it for the file's header
-        LoadImaged(keys, reader=reader, allow_missing_keys=bool(labels)),
+        # MONAI Label looks for this class and asks it for the file's header; MONAI takes a reader and types its class
+        LoadImaged(keys, reader=reader, allow_missing_keys=bool(labels)),  # type: ignore[arg-type]
         EnsureChannelFirstd(keys, allow_missing_keys=bool(labels)),
         *labels,
         # MONAI Label puts a string there, and Spacingd of MONAI 1.6 takes every image_* for a dict

@@ -20,10 +20,11 @@ SECTIONS = ("train", "validate")
 RUN = ("config_file", "meta_file", "logging_file", "args_file", "run_id", "init_id", "final_id", "tracking")
 # lists that MONAI runs, and what it, MONAI Label or an overlay reads of a configuration that has it unread
 MONAI = {"imports", "initialize", "run", "finalize", "displayable_configs", "rank", "world_size"}
-EXPERIMENTS = {key for settings in DEFAULT_EXP_MGMT_SETTINGS.values() for key in settings["configs"]}
+_TRACKERS: Mapping[str, Any] = DEFAULT_EXP_MGMT_SETTINGS  # whose values MONAI types as object
+EXPERIMENTS = {key for settings in _TRACKERS.values() for key in settings["configs"]}
 # "val_interval" is an option: where a configuration has it, something refers to it
 PROPERTIES = {
-    value[BundlePropertyConfig.ID]
+    str(value[BundlePropertyConfig.ID])
     for properties in (TrainProperties, InferProperties, MetaProperties)
     for value in properties.values()
 } - {"val_interval"}

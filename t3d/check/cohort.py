@@ -5,7 +5,7 @@ import multiprocessing
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -135,7 +135,7 @@ def _each(look: Callable[[dict], CaseFacts], items: list[dict], workers: int) ->
         yield from map(look, items)
         return
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        ahead = deque()
+        ahead: deque[Future[CaseFacts]] = deque()
         for item in items:
             ahead.append(pool.submit(look, item))
             if len(ahead) >= 4 * workers:

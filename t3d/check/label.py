@@ -1,8 +1,11 @@
 """A case's label: its grid and its values."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from nibabel.spatialimages import SpatialImage
 
 from t3d.check.remark import without_names
 from t3d.check.slabs import open_streamed, slabs
@@ -11,10 +14,15 @@ from t3d.volume.same_voxels import grid_fault
 from t3d.volume.volume_shape import volume_shape_fault
 from t3d.volume.whole_numbers import whole_numbers
 
+if TYPE_CHECKING:  # which looks at labels with this module
+    from t3d.check.case import CaseFacts
+
 MOST_VALUES = 256
 
 
-def look_at_label(path: Path, grid, facts, *, fast: bool) -> None:
+def look_at_label(
+    path: Path, grid: tuple[Sequence[int], np.ndarray] | None, facts: "CaseFacts", *, fast: bool
+) -> None:
     """Add what is wrong with a label to a case's facts.
 
     Args:
@@ -36,7 +44,7 @@ def look_at_label(path: Path, grid, facts, *, fast: bool) -> None:
         facts.faults.append(("label", without_names(error, path)))
 
 
-def _values(label, facts) -> None:
+def _values(label: SpatialImage, facts: "CaseFacts") -> None:
     found: set[float] = set()
     for _, slab in slabs(label.dataobj, label.shape):
         values = whole_numbers(np.unique(slab))

@@ -71,9 +71,9 @@ class ReportBook:
             yield _remark(cases, number, "report", f"{what}; add the text, or train with --use_text False", fault=True)
         for number, what in self.faults:
             yield _remark(cases, number, "report", what, fault=True)
-        for number in np.flatnonzero(self.tokens > self.max_tokens):
+        for number in np.flatnonzero(self.tokens > self.max_tokens).tolist():
             what = f"has about {self.tokens[number]} tokens, {self.max_tokens} are read; the training cuts it"
-            yield _remark(cases, int(number), "long report", what)
+            yield _remark(cases, number, "long report", what)
         same = set(self.same)
         for pairs, said in ((self.same, "the same"), (near_duplicates(self.signatures), "nearly the same")):
             for number, other in pairs:
@@ -111,5 +111,5 @@ def token_estimate(text: str) -> int:
     return math.ceil(TOKENS_PER_PIECE * pieces) + 2
 
 
-def _remark(cases, number: int, kind: str, what: str, *, fault: bool = False) -> Remark:
+def _remark(cases: list[tuple[str, str, str]], number: int, kind: str, what: str, *, fault: bool = False) -> Remark:
     return Remark(kind, what, cases[number][0], cases[number][1], fault)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -20,7 +21,7 @@ def open_streamed(path: Path) -> CtHeader:
         return read_header(path, keep_file_open=True)
 
 
-def slabs(voxels, shape: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray]]:
+def slabs(voxels: Any, shape: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray]]:
     """First slice and voxels (X, Y, few), rescaled, of consecutive slabs along the third axis.
 
     Args:

@@ -1,5 +1,6 @@
 """The middle axial slice of a volume, small enough to be kept until its page is full."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import nibabel as nib
@@ -31,7 +32,7 @@ class MiddleSlice:
         affine: (4, 4), voxels to RAS millimetres.
     """
 
-    def __init__(self, shape, affine: np.ndarray) -> None:
+    def __init__(self, shape: Sequence[int], affine: np.ndarray) -> None:
         self.orientation = nib.io_orientation(affine)
         self.axis = int(np.flatnonzero(self.orientation[:, 0] == 2)[0])
         self.middle = int(shape[self.axis]) // 2

@@ -29,11 +29,12 @@ class Tables:
 
     def add(self, number: int, split: str, facts: CaseFacts) -> None:
         """Take a case's image and label."""
-        if facts.orientation is not None and "None" not in facts.orientation:
+        shape, spacing, marks = facts.shape, facts.spacing, facts.orientation
+        if shape is not None and spacing is not None and marks is not None and "None" not in marks:
             order = ["LR", "PA", "IS"]
-            axes = [next(k for k, mark in enumerate(facts.orientation) if mark in pair) for pair in order]
-            self.grids[number] = [*(facts.shape[k] for k in axes), *(facts.spacing[k] for k in axes)]
-            self.orientations[facts.orientation] += 1
+            axes = [next(k for k, mark in enumerate(marks) if mark in pair) for pair in order]
+            self.grids[number] = [*(shape[k] for k in axes), *(spacing[k] for k in axes)]
+            self.orientations[marks] += 1
         if facts.quantiles is not None:
             self.values[number] = facts.quantiles
         for value in facts.label_values:

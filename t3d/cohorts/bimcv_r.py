@@ -15,6 +15,7 @@ What this file knows, and from where:
 
 import re
 from pathlib import Path
+from typing import Any
 
 from t3d.cohorts.collected import Collected, NotFound, folder_at, nifti_files, stem
 from t3d.cohorts.table import known, read_table
@@ -61,7 +62,11 @@ def collect(root: str | Path, *, keep_without_report: bool = False) -> Collected
         elif not report and not keep_without_report:
             collected.leave_out(case, "report is empty")
         else:
-            entries = {"patient_id": match[1], "study_id": f"{match[1]}_{match[2]}", "report": report or None}
+            entries: dict[str, Any] = {
+                "patient_id": match[1],
+                "study_id": f"{match[1]}_{match[2]}",
+                "report": report or None,
+            }
             collected.add("training", case, places[0], **entries)
     for name in sorted(files):
         collected.leave_out(stem(name), f"file has no row in {TABLE}")

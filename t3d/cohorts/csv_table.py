@@ -62,9 +62,10 @@ def collect(
                 f"row {number}: has no {'image' if not path else case_column}; fill the cell or remove the row"
             )
             continue
-        split = _SPLITS.get(row[split_column].lower()) if split_column else "training"
+        named = row[split_column] if split_column else "train"
+        split = _SPLITS.get(named.lower())
         if split is None:
-            faults.append(f"case {case}: {split_column} is {row[split_column][:20]!r}; use train, val or test")
+            faults.append(f"case {case}: {split_column} is {named[:20]!r}; use train, val or test")
             continue
         states = finding_states(row, findings, f"case {case}", faults) if findings else None
         report = known(row[report_column]) if report_column else ""

@@ -20,6 +20,7 @@ What this file knows, and from where:
 
 import re
 from pathlib import Path
+from typing import Any
 
 from t3d.cohorts.collected import Collected, NotFound, folder_at, nifti_files
 from t3d.cohorts.reports import joined_report
@@ -103,7 +104,12 @@ def _collect_part(
         elif one_per_scan and scan in scans:
             collected.leave_out(case, f"another reconstruction of scan {scan} (one_per_scan)")
         else:
-            entries = {"patient_id": match[1], "study_id": scan, "report": report, "findings": labels.get(name)}
+            entries: dict[str, Any] = {
+                "patient_id": match[1],
+                "study_id": scan,
+                "report": report,
+                "findings": labels.get(name),
+            }
             if collected.add(split, case, places[0], **entries):
                 scans.add(scan)
                 if labels and name not in labels:

@@ -31,7 +31,7 @@ def write_cohort(collected: Collected, out: Path, *, overwrite: bool) -> list[Pa
         T3DError: one of the files is there, or could not be written.
     """
     missing = out.with_name(f"{out.stem}{NOT_FOUND}")
-    files = {}
+    files: dict[Path, bytes] = {}
     if collected.not_found or missing.exists():
         files[missing] = _not_found(collected)
     if collected.labels is not None:

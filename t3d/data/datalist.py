@@ -61,7 +61,7 @@ def load_datalist(
     return shuffle_reports(resolved[split], seed=shuffle_seed)
 
 
-def check_headers(items: Iterable[dict]) -> None:
+def check_headers(items: Iterable[Mapping[str, Any]]) -> None:
     """Refuse images that are not one 3D volume on a usable grid; reads headers only, so truncation shows when loading.
 
     See ``t3d.volume.image_file.read_header``: NIfTI files, folders of one DICOM series, and what else is read.
@@ -93,7 +93,7 @@ def check_header(item: Mapping[str, Any]) -> None:
     check_headers([item])
 
 
-def _stored_faults(item: dict) -> list[str]:
+def _stored_faults(item: Mapping[str, Any]) -> list[str]:
     try:
         open_stored(item["image"])
     except T3DError as error:

@@ -47,7 +47,7 @@ class FindingFilesd(Transform):
         return labelled([_read(data, self.names)], self.names, need_any=False)[0]
 
 
-def _read(item: Mapping[str, Any], names: Sequence[str]) -> dict:
+def _read(item: Mapping[Any, Any], names: Sequence[str]) -> dict:
     path = Path(item["label"])
     case = item.get("case_id") or Path(item["image"]).name.removesuffix(".gz").removesuffix(".nii")
     form = '{"findings": {"name": 0, 1 or null}}'

@@ -110,7 +110,7 @@ class CohortBatchSampler(Sampler[list[Draw]]):
         self._tell_dropped(world_size)
         first = 0 if self.fixed else self.epoch * len(self)
         share = self._matched_share()
-        order, order_of_pass = None, None
+        order, order_of_pass = np.zeros(0, np.int64), -1
         for step in range(first, first + len(self)):
             number, batch = divmod(step, per_pass)
             if number != order_of_pass:

@@ -48,20 +48,20 @@ class ViewDataset(Dataset):
         return [_without_place(view) for view in views] if isinstance(views, list) else _without_place(views)
 
 
-def collate_views(batch: Sequence[Mapping[str, Any] | Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+def collate_views(batch: Sequence[Mapping[str, Any] | list[Mapping[str, Any]]]) -> dict[str, Any]:
     """MONAI's `list_data_collate`, with reports of different lengths L padded at the end to the longest.
 
     `report` is filled with 0, `report_mask` with False and `report_sentence` with -1. Lists of items (several crops of
     a case) follow one another.
     """
-    batch = [dict(item) for items in batch for item in (items if isinstance(items, list) else [items])]
+    cases = [dict(item) for items in batch for item in (items if isinstance(items, list) else [items])]
     for key, fill in _TOKEN_FILL.items():
-        if key not in batch[0]:
+        if key not in cases[0]:
             continue
-        padded = pad_sequence([torch.as_tensor(i[key]) for i in batch], batch_first=True, padding_value=fill)
-        for item, row in zip(batch, padded, strict=True):
+        padded = pad_sequence([torch.as_tensor(i[key]) for i in cases], batch_first=True, padding_value=fill)
+        for item, row in zip(cases, padded, strict=True):
             item[key] = row
-    return list_data_collate(batch)
+    return list_data_collate(cases)
 
 
 def view_loader(dataset: ViewDataset, sampler: Sampler[list[Draw]], *, num_workers: int = 0) -> DataLoader:

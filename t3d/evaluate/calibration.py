@@ -1,6 +1,7 @@
 """The last step of a classification training: operating points of the model that it leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
+from typing import cast
 
 from monai.engines import SupervisedEvaluator
 from torch import nn
@@ -21,7 +22,7 @@ def calibrate(network: nn.Module, *, weights: str, findings: Sequence[str], eval
             choose the best model. Without cases nothing is chosen.
     """
     load_network(network, weights)
-    if not len(evaluator.data_loader):
+    if not len(cast(Sized, evaluator.data_loader)):  # MONAI types a loader as any iterable
         return
     SupervisedEvaluator(
         device=evaluator.state.device,

@@ -62,8 +62,8 @@ class ClassificationMetrics:
         for case, patient, logits, labels in zip(
             batch["case_id"], batch["patient_id"], output["pred"], output["label"], strict=True
         ):
-            numbers = (torch.as_tensor(values).detach().float().cpu().tolist() for values in (logits, labels))
-            self.rows.append((str(case), str(patient), *numbers))
+            scores, states = (torch.as_tensor(part).detach().float().cpu().tolist() for part in (logits, labels))
+            self.rows.append((str(case), str(patient), scores, states))
 
     def compute(self, engine: Engine) -> None:
         """Set ``engine.state.scored`` and the metrics."""

@@ -165,7 +165,8 @@ def draw(scores: np.ndarray, labels: np.ndarray, findings: Mapping[str, Mapping[
     figure = Figure(figsize=(8.5, 5.2), layout="compressed")
     axes = figure.subplots()
     # The default cycle gives the eleventh finding the colour of the first; from the twenty-first on lines are broken.
-    axes.set_prop_cycle(cycler(linestyle=["-", "--", ":"]) * cycler(color=matplotlib.colormaps["tab20"].colors))
+    palette: Any = matplotlib.colormaps["tab20"]  # a listed one, which has its colours; typed as any colour map
+    axes.set_prop_cycle(cycler(linestyle=["-", "--", ":"]) * cycler(color=palette.colors))
     axes.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=0.8)
     for place, (name, found) in enumerate(findings.items()):
         false_rate, true_rate, _ = roc_curve(scores[:, place], labels[:, place])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
@@ -87,7 +88,7 @@ def draw(gauges: dict) -> Figure:
     return figure
 
 
-def _bars(axes, gauges: dict, names: dict[str, str]) -> None:
+def _bars(axes: Axes, gauges: dict, names: dict[str, str]) -> None:
     for place, name in enumerate(names):
         value = gauges[name]
         low, high = gauges[f"{name}_interval"]

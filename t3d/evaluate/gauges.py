@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections import defaultdict
+from collections.abc import Mapping
 
 import ignite.distributed as idist
 import numpy as np
@@ -53,7 +54,15 @@ class MeasureGauges:
         return values
 
 
-def _with_wrong_reports(network, image, corrupted, texts, report_id, right, values) -> dict[str, Tensor]:
+def _with_wrong_reports(
+    network: torch.nn.Module,
+    image: Tensor,
+    corrupted: Tensor,
+    texts: Mapping[str, Tensor],
+    report_id: Tensor,
+    right: Mapping[str, Tensor],
+    values: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
     other, usable = another_report(report_id)
     wrong = network(image, corrupted=corrupted, **{key: value[other] for key, value in texts.items()})
     # An own_report candidate keeps its right report: only what the anchor reads is swapped.

@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -39,7 +40,7 @@ def write_metrics(folder: str | Path, report: Mapping) -> None:
     )
 
 
-def without_nan(value):
+def without_nan(value: Any) -> Any:
     """The same nested lists and dicts with None for NaN and infinities: JSON has no word for them."""
     if isinstance(value, Mapping):
         return {key: without_nan(entry) for key, entry in value.items()}
@@ -60,7 +61,7 @@ def table(per_case: Sequence[Mapping]) -> str:
             counts = ["", "", ""]
             if matched is not None:
                 detected = sum(lesion["detected"] for lesion in matched["lesions"])
-                counts = [len(matched["lesions"]), detected, len(matched["false_positives"])]
+                counts = [str(n) for n in (len(matched["lesions"]), detected, len(matched["false_positives"]))]
             writer.writerow([case["case_id"], case["patient_id"], name, *cells, *counts])
     return stream.getvalue()
 

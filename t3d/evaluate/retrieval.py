@@ -5,6 +5,7 @@ import io
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,7 +100,7 @@ class Retrieval:
         asked = is_own.argmax(axis=1)
         to_volume, volume_ranks = recall_and_rank(similarity.T[asked], is_own.T[asked], patients)
         to_report, report_ranks = recall_and_rank(similarity, is_own, patients)
-        metrics = {
+        metrics: dict[str, Any] = {
             "cases": len(cases),
             "patients": len(np.unique(patients)),
             "distinct_reports": len(self.numbers),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
+from monai.data import MetaTensor
 from nibabel.affines import voxel_sizes
 
 from t3d.errors import T3DError
@@ -75,7 +76,7 @@ class SegmentationMetrics:
             )
         self.folder = Path(output_dir)
         self.tolerance_mm = float(tolerance_mm)
-        self.matching = {"min_iou": lesion_min_iou, "min_mm3": float(lesion_min_mm3)}
+        self.matching: dict[str, Any] = {"min_iou": lesion_min_iou, "min_mm3": float(lesion_min_mm3)}
         self.settings = dict(settings or {})
         self.label_key = label_key
         self.overwrite = overwrite
@@ -100,7 +101,7 @@ class SegmentationMetrics:
         ]
         self.cases += measured
 
-    def measure_case(self, item: Mapping[str, Any], prediction: torch.Tensor) -> dict:
+    def measure_case(self, item: Mapping[str, Any], prediction: MetaTensor) -> dict:
         """Measures of one case.
 
         Args:

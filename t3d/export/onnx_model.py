@@ -6,6 +6,7 @@ import importlib.metadata
 import logging
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch.export import ExportedProgram
@@ -18,7 +19,7 @@ OPSET = 20
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
-def import_onnxruntime():
+def import_onnxruntime() -> Any:
     """The module onnxruntime.
 
     Raises:
@@ -54,7 +55,7 @@ def onnx_bytes(program: ExportedProgram, part: Part) -> bytes:
     Torch's own exporter, the one that takes programs of torch.export ("dynamo").
     """
     with _quiet():
-        model = torch.onnx.export(
+        model: Any = torch.onnx.export(
             program,
             dynamo=True,
             input_names=list(part.inputs),

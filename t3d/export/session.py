@@ -60,8 +60,11 @@ class OnnxSession:
         arrays = {}
         for name, tensor in inputs.items():
             wanted = self.shapes.get(name)
-            fixed = wanted is not None and len(wanted) == tensor.ndim
-            if not fixed or any(isinstance(side, int) and side != got for side, got in zip(wanted, tensor.shape)):  # noqa: B905 - compared above
+            if (
+                wanted is None
+                or len(wanted) != tensor.ndim
+                or any(isinstance(side, int) and side != got for side, got in zip(wanted, tensor.shape, strict=True))
+            ):
                 raise T3DError(f"{self.name} takes {self.shapes}, not {name} of shape {list(tensor.shape)}.")
             tensor = tensor.detach().cpu()
             arrays[name] = np.ascontiguousarray((tensor.float() if tensor.is_floating_point() else tensor).numpy())

@@ -104,8 +104,7 @@ def windows_of(volume: Tensor, *, crop_size: int | list[int], most: int = 4) -> 
     lacking = [max(0, wide - side) for side, wide in zip(volume.shape[1:], sides, strict=True)]
     volume = nn.functional.pad(volume, [pad for lack in reversed(lacking) for pad in (0, lack)])
     starts = window_starts(tuple(volume.shape[1:]), sides, overlap=0.0).tolist()
-    windows = torch.stack(
-        [volume[(slice(None), *(slice(a, a + n) for a, n in zip(start, sides, strict=True)))] for start in starts]
-    )
+    places = [(slice(None), *(slice(a, a + n) for a, n in zip(start, sides, strict=True))) for start in starts]
+    windows = torch.stack([volume[place] for place in places])
     order = windows.flatten(1).mean(dim=1).argsort(descending=True, stable=True)
     return windows[order[:most]]

@@ -39,7 +39,7 @@ class SaveAttention:
         self.network = network
         self.findings = list(findings)
         self.overwrite = overwrite
-        self.weights: torch.Tensor | None = None
+        self.weights = np.zeros((0, 0), np.float32)  # (F, W) of the volume at hand
 
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator, before the scores are saved."""
@@ -67,7 +67,7 @@ class SaveAttention:
             }
         )
 
-    def _listen(self, module, inputs, output) -> None:
+    def _listen(self, module: torch.nn.Module, inputs: tuple, output: tuple) -> None:
         self.weights = output[1][0].detach().float().cpu().numpy()
 
 

@@ -5,10 +5,11 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import torch.utils.data
 from ignite.engine import Engine, Events
-from monai.data import DataLoader, list_data_collate
-from torch.utils.data import Dataset
+from monai.data import DataLoader, Dataset, list_data_collate
 
 from t3d.errors import T3DError, plain_message
 from t3d.files import write_json
@@ -96,7 +97,7 @@ def _run(evaluator: Engine, loader: DataLoader, names: list[str], done: list[str
     evaluator.fire_event(Events.COMPLETED)
 
 
-def _one_case(evaluator: Engine, batch) -> "_Failure | None":
+def _one_case(evaluator: Engine, batch: Any) -> "_Failure | None":
     state = evaluator.state
     state.batch, state.output = batch, None
     state.iteration += 1
@@ -129,7 +130,7 @@ class _Failure:
         return cls(plain, "".join(traceback.format_exception(error)))
 
 
-class _GuardedDataset(Dataset):
+class _GuardedDataset(torch.utils.data.Dataset):
     """The dataset with a ``_Failure`` in place of an item that cannot be loaded."""
 
     def __init__(self, dataset: Dataset, checks: Sequence[Callable[[dict], object]]) -> None:
@@ -140,7 +141,7 @@ class _GuardedDataset(Dataset):
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int):
+    def __getitem__(self, index: int) -> Any:
         try:
             for check in self.checks:
                 check(self.dataset.data[index])
@@ -149,7 +150,7 @@ class _GuardedDataset(Dataset):
             return _Failure.of(error)
 
 
-def _collate(batch: list):
+def _collate(batch: list) -> Any:
     return batch[0] if isinstance(batch[0], _Failure) else list_data_collate(batch)
 
 

@@ -11,7 +11,7 @@ import torch
 from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 
-from t3d.atomic import write_atomically
+from t3d.atomic import Write, write_atomically
 from t3d.files import refuse_existing
 from t3d.networks.encoders import STRIDE
 
@@ -60,7 +60,7 @@ class SaveFeatures:
         if self.save_map:
             tensors |= {"map": found["map"][0], "map_affine": coarse}
         tensors = {name: torch.as_tensor(tensor).detach().cpu().contiguous() for name, tensor in tensors.items()}
-        writers = {path: safetensors.torch.save(tensors, metadata={"case_id": case})}
+        writers: dict[Path, Write | bytes] = {path: safetensors.torch.save(tensors, metadata={"case_id": case})}
         if "text_map" in found:
             values = torch.as_tensor(found["text_map"][0, 0]).detach().float().cpu().numpy()
             nifti = nibabel.Nifti1Image(values, coarse.numpy())

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from t3d.errors import T3DError
+from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
 from t3d.reports.tokens import ReportTokenizer
 
@@ -13,7 +14,7 @@ from t3d.reports.tokens import ReportTokenizer
 def read_sentence(
     sentence_file: str,
     *,
-    network: nn.Module,
+    network: PretrainNetwork,
     text_encoder: str,
     revision: str | None,
     max_tokens: int,

@@ -1,12 +1,14 @@
 """Texts in the space of the volume embeddings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from t3d.errors import T3DError
+from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
 from t3d.reports.features import ReportFeatures, check_text_width
 from t3d.reports.sections import SECTIONS
@@ -29,7 +31,7 @@ class TextEmbeddings:
     def __init__(
         self,
         *,
-        network: nn.Module,
+        network: PretrainNetwork,
         text_encoder: str,
         revision: str | None = None,
         max_tokens: int = 512,
@@ -41,7 +43,11 @@ class TextEmbeddings:
         self.name = text_encoder
         self.revision = revision
         self.cache_dir = cache_dir
-        self.options = {"max_tokens": max_tokens, "sections": sections, "drop_comparisons": drop_comparisons}
+        self.options: dict[str, Any] = {
+            "max_tokens": max_tokens,
+            "sections": sections,
+            "drop_comparisons": drop_comparisons,
+        }
         self._reports: ReportTokenizer | None = None
 
     @property
@@ -63,23 +69,25 @@ class TextEmbeddings:
         Raises:
             T3DError: the network has no report head, a text is empty, or the text encoder is another one.
         """
-        if getattr(self.network, "report_head", None) is None:
+        head = getattr(self.network, "report_head", None)
+        if head is None:
             raise T3DError(
                 "this network has no report head, so texts and volumes share no space; train it with the overlay "
                 "align.json (--alignment_weight above 0), or choose the ckpt_dir of such a training"
             )
-        device = next(self.network.report_head.parameters()).device
-        read = self._reader(texts, names, device)
+        device = next(head.parameters()).device
+        read = self._reader(texts, names, device, head.layers[0].in_features)
         rows = []
         for start in range(0, len(texts), batch_size):
             features, mask = read(slice(start, start + batch_size))
             rows.append(self.network.embed_report(features.to(device), mask.to(device)).float().cpu())
         return torch.cat(rows)
 
-    def _reader(self, texts, names, device):
+    def _reader(
+        self, texts: Sequence[str], names: Sequence[str], device: torch.device, head_width: int
+    ) -> Callable[[slice], tuple[Tensor, Tensor]]:
         own = self.network.text_encoder
         encoder = own if own is not None else TextEncoder(self.name, revision=self.revision).to(device)
-        head_width = self.network.report_head.layers[0].in_features
         check_text_width(encoder, head_width)
         if own is None and self.cache_dir is not None:
             cache = ReportFeatures(

@@ -1,6 +1,7 @@
 """Features of whole volumes at full resolution, by sliding windows."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -56,7 +57,7 @@ class VolumeFeatures(Inferer):
         self.body_share = body_share
         self.text = text
 
-    def __call__(self, inputs: Tensor, network, *args, **kwargs) -> dict[str, Tensor]:
+    def __call__(self, inputs: Tensor, network: Any, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Return the features of one volume.
 
         Args:
@@ -85,8 +86,8 @@ class VolumeFeatures(Inferer):
             text = {key: value.expand(windows.shape[0], *value.shape[1:]) for key, value in self.text.items()}
             return deepest, network.text_map(windows, **text)
 
-        maps = self.slide(inputs, look)
-        maps = maps if isinstance(maps, tuple) else (maps,)
+        slid: Any = self.slide(inputs, look)
+        maps = slid if isinstance(slid, tuple) else (slid,)
         counted = torch.cat(body)
         if not counted.any():
             counted = torch.ones_like(counted)

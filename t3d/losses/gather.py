@@ -1,5 +1,7 @@
 """Gather across processes without losing the gradient."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -7,14 +9,14 @@ from torch import Tensor
 
 class _GatherWithGradient(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, local: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, local: Tensor) -> Tensor:
         ctx.rows = local.shape[0]
         parts = [torch.empty_like(local) for _ in range(dist.get_world_size())]
         dist.all_gather(parts, local.contiguous())
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         # Every process used these rows as candidates, so their owner needs the sum of all processes' gradients.
         gradient = gradient.contiguous()
         dist.all_reduce(gradient)

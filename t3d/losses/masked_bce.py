@@ -16,6 +16,8 @@ class MaskedBCE(nn.Module):
         positive_weight: (F,) factors of the positives' terms, against rare findings; None for 1.
     """
 
+    positive_weight: Tensor | None
+
     def __init__(self, positive_weight: Sequence[float] | None = None) -> None:
         super().__init__()
         weight = None if positive_weight is None else torch.as_tensor(positive_weight, dtype=torch.float32)

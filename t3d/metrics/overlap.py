@@ -76,11 +76,11 @@ def case_overlap(
     result = {}
     for number, name in enumerate(classes, start=1):
         box = _union(boxes[0][number - 1], boxes[1][number - 1])
-        masks = [numbers[box] == number for numbers in maps]
+        predicted, present = (numbers[box] == number for numbers in maps)
         result[name] = {
-            **class_overlap(*masks, spacing, tolerance=tolerance),
-            "label_ml": int(masks[1].sum()) * millilitres,
-            "predicted_ml": int(masks[0].sum()) * millilitres,
+            **class_overlap(predicted, present, spacing, tolerance=tolerance),
+            "label_ml": int(present.sum()) * millilitres,
+            "predicted_ml": int(predicted.sum()) * millilitres,
         }
     return result
 

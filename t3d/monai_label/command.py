@@ -17,5 +17,7 @@ def label_app(bundle: str, *, app_dir: str, models: str | None = None) -> None:
     """
     from t3d.monai_label.install import install_bundle
 
-    folder = install_bundle(Path(str(bundle)), app_dir=Path(str(app_dir)), models=models and Path(str(models)))
+    folder = install_bundle(
+        Path(str(bundle)), app_dir=Path(str(app_dir)), models=Path(str(models)) if models else None
+    )
     logging.getLogger(__name__).info("installed %s; restart the server to serve it", folder)

@@ -3,8 +3,9 @@
 import logging
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
-from t3d.atomic import write_atomically
+from t3d.atomic import Write, write_atomically
 from t3d.weights.model_record import RECORD_NAME
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,8 @@ def keep_released(ckpt_dir: str | Path) -> None:
     logger.info("kept the released model in %s", kept)
 
 
-def _copier(path: Path):
-    def copy(file) -> None:
+def _copier(path: Path) -> Write:
+    def copy(file: BinaryIO) -> None:
         with open(path, "rb") as source:
             shutil.copyfileobj(source, file)
 

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 
 from t3d.errors import T3DError
 from t3d.networks.segres_encoder import STRIDE as SEGRES_STRIDE
-from t3d.networks.segres_encoder import segres_encoder, segresnet
-from t3d.networks.swin_encoder import STRIDES, swin_transformer, swin_unetr
+from t3d.networks.segres_encoder import ConvEncoder, segres_encoder, segresnet
+from t3d.networks.swin_encoder import STRIDES, SwinEncoder, swin_transformer, swin_unetr
+
+Encoder = SwinEncoder | ConvEncoder
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Backbone:
     kind: type[nn.Module]
     segmentation: type[nn.Module]
     options: tuple[str, ...]
-    build: Callable[..., nn.Module]
+    build: Callable[..., Encoder]
     build_segmentation: Callable[..., nn.Module]
     own_prefixes: tuple[str, ...]
     parts: re.Pattern[str]
@@ -108,7 +110,7 @@ def find_backbone(name: str) -> Backbone:
     return BACKBONES[name]
 
 
-def build_encoder(backbone: str, **settings: Any) -> nn.Module:
+def build_encoder(backbone: str, **settings: Any) -> Encoder:
     """Build an encoder; settings that are None, or that only another family has, are left out."""
     family = find_backbone(backbone)
     return family.build(**_known(family, settings, "in_channels", "feature_size", "use_checkpoint"))

@@ -131,7 +131,7 @@ class PretrainNetwork(nn.Module):
             "volume": F.normalize(plain.mean(dim=1), dim=-1),
         }
         if self.report_head is not None:
-            output["report"] = self.embed_report(features, report_mask)
+            output["report"] = self.embed_report(*_given(features, report_mask))
             if report_id is not None:
                 output["report_id"] = report_id
         return output
@@ -194,10 +194,14 @@ class PretrainNetwork(nn.Module):
     def _embed(self, tokens: Tensor) -> Tensor:
         return self.image_head(tokens.mean(dim=-2))
 
-    def _inform(self, tokens: Tensor, features: Tensor, report_mask: Tensor) -> Tensor:
+    def _inform(self, tokens: Tensor, features: Tensor | None, report_mask: Tensor | None) -> Tensor:
         # The views of a case share one report and tokens do not see each other, so views join along the query.
-        flat = tokens.flatten(1, 2)
-        return self.fusion(flat, features, report_mask).view_as(tokens)
+        return self._fuse(tokens.flatten(1, 2), features, report_mask).view_as(tokens)
+
+    def _fuse(self, queries: Tensor, features: Tensor | None, report_mask: Tensor | None) -> Tensor:
+        if self.fusion is None:
+            raise T3DError("this network was built with use_text false, so it reads no report: give it none")
+        return self.fusion(queries, *_given(features, report_mask))
 
     def _candidates(self, clean: Tensor, plain: Tensor, features: Tensor | None, report_mask: Tensor | None) -> Tensor:
         if self.candidates == "image":
@@ -205,8 +209,8 @@ class PretrainNetwork(nn.Module):
         if self.candidates == "own_report":
             return self._embed(self._inform(clean, features, report_mask))
         everyone = gather_rows(clean)  # (G, K, N, C)
-        queries = everyone.flatten(0, 2).unsqueeze(0).expand(features.shape[0], -1, -1)
-        fused = self.fusion(queries, features, report_mask)
+        queries = everyone.flatten(0, 2).unsqueeze(0).expand(clean.shape[0], -1, -1)
+        fused = self._fuse(queries, features, report_mask)
         return self._embed(fused.unflatten(1, everyone.shape[:3]))
 
     def _restore(self, fused: Tensor, like: Tensor) -> Tensor:
@@ -216,3 +220,9 @@ class PretrainNetwork(nn.Module):
 
 def _as_tokens(deepest: Tensor) -> Tensor:
     return deepest.flatten(3).transpose(2, 3)
+
+
+def _given(features: Tensor | None, report_mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    if features is None or report_mask is None:
+        raise T3DError("a report is features and a mask: give both report and report_mask")
+    return features, report_mask

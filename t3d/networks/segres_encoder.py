@@ -1,6 +1,7 @@
 """The residual convolutions of SegResNet as a vision encoder: MONAI's own ``SegResEncoder``."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch.utils.checkpoint
 from monai.networks.nets.segresnet_ds import SegResEncoder, SegResNetDS
@@ -39,7 +40,8 @@ class ConvEncoder(SegResEncoder):
         wanted = self.strides if strides is None else tuple(strides)
         found: dict[int, Tensor] = {}
         x = self.conv_init(x)
-        for stride, level in zip(self.strides, self.layers, strict=True):
+        levels: Any = self.layers  # typed as plain modules
+        for stride, level in zip(self.strides, levels, strict=True):
             if self.use_checkpoint and self.training:
                 x = torch.utils.checkpoint.checkpoint(level["blocks"], x, use_reentrant=False)
             else:
@@ -87,8 +89,9 @@ def segresnet(
     settings = _settings(feature_size, depths, norm)
     network = SegResNetDS(in_channels=in_channels, out_channels=out_channels, **settings)
     if use_checkpoint:  # MONAI has no such option; its network takes the encoder that has
-        network.encoder.__class__ = ConvEncoder
-        network.encoder.use_checkpoint = True
+        encoder: Any = network.encoder
+        encoder.__class__ = ConvEncoder
+        encoder.use_checkpoint = True
     return network
 
 

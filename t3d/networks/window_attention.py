@@ -21,6 +21,8 @@ class FusedWindowAttention(WindowAttention):
     for a bias. Exports, and small windows on a CPU, keep MONAI's formula.
     """
 
+    relative_position_index: Tensor
+
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Attend inside windows.
 

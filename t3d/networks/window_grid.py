@@ -7,6 +7,7 @@ from monai.utils import ensure_tuple_rep
 
 from t3d.errors import T3DError
 from t3d.networks.encoders import STRIDE, find_backbone, some_sides
+from t3d.triple import triple
 
 
 def check_crop_size(crop_size: int | Sequence[int], *, backbone: str = "swin") -> None:
@@ -29,7 +30,7 @@ def check_crop_size(crop_size: int | Sequence[int], *, backbone: str = "swin") -
         )
 
 
-def window_sides(crop_size: int | list[int] | tuple[int, ...]) -> tuple[int, int, int]:
+def window_sides(crop_size: int | Sequence[int]) -> tuple[int, int, int]:
     """Window sides in voxels from one number or three.
 
     Raises:
@@ -38,7 +39,7 @@ def window_sides(crop_size: int | list[int] | tuple[int, ...]) -> tuple[int, int
     sides = (crop_size,) * 3 if isinstance(crop_size, int) else tuple(crop_size)
     if len(sides) != 3 or any(side != int(side) or side < STRIDE or side % STRIDE for side in sides):
         raise T3DError(f"crop_size {crop_size} is not divisible by {STRIDE} on every side: use {some_sides(STRIDE)}")
-    return tuple(int(side) for side in sides)
+    return triple(int(side) for side in sides)
 
 
 def window_starts(size: tuple[int, ...], window: tuple[int, int, int], *, overlap: float) -> np.ndarray:

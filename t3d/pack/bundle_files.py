@@ -71,8 +71,9 @@ def bundle_files(bundle: Path, *, models: Path | None = None) -> Contents:
         contents["models/README.md"] = bundle / "models" / "README.md"
     contents.update(_model_files(bundle.name, models or bundle / "models"))
     for record in _RECORDS:
-        if f"models/{record}" in contents:
-            described = described_weights(read_metadata(bundle), json.loads(contents[f"models/{record}"]))
+        portable = contents.get(f"models/{record}")
+        if isinstance(portable, bytes):
+            described = described_weights(read_metadata(bundle), json.loads(portable))
             contents["configs/metadata.json"] = (json.dumps(described, indent=4) + "\n").encode()
     links = [name for name, content in contents.items() if isinstance(content, Path) and content.is_symlink()]
     if links:

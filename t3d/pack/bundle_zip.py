@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -61,7 +62,7 @@ def open_content(content: bytes | Path) -> BinaryIO:
     return io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb")
 
 
-def sums_of(contents: Contents) -> dict[str, str]:
+def sums_of(contents: Mapping[str, bytes | Path]) -> dict[str, str]:
     """Name -> SHA-256 of contents."""
     sums = {}
     for name, content in contents.items():
@@ -70,14 +71,15 @@ def sums_of(contents: Contents) -> dict[str, str]:
     return sums
 
 
-def _date() -> tuple[int, ...]:
+def _date() -> tuple[int, int, int, int, int, int]:
     text = os.environ.get("SOURCE_DATE_EPOCH")
     if not text:
         return _BEGINNING
     try:
-        date = tuple(time.gmtime(int(text))[:6])
+        year, month, day, hour, minute, second = time.gmtime(int(text))[:6]
     except (ValueError, OverflowError, OSError):
-        date = (0,)
+        year = month = day = hour = minute = second = 0
+    date = (year, month, day, hour, minute, second)
     if not _BEGINNING <= date < (2108,):
         raise T3DError(
             f"SOURCE_DATE_EPOCH is {text!r}; give the seconds since 1970 of a time from 1980 on (UTC), or unset it."

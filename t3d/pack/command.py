@@ -2,10 +2,13 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from t3d.errors import T3DError
 from t3d.flag import flag
+
+if TYPE_CHECKING:
+    from t3d.pack.verify import Verified
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +93,7 @@ def unpack(*zips: str, out_dir: str, max_gib: float = 8) -> None:
         _say(f"unpacked into {Path(str(out_dir)) / found.name}", found)
 
 
-def _say(what: str, found) -> None:
+def _say(what: str, found: "Verified") -> None:
     logger.info("%s: %s: %s, %d files", found.path, what, found.name, len(found.sums))
     if found.to_download:
         logger.info(

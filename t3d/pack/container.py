@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from t3d.errors import T3DError
 from t3d.pack.safe_name import check_name
@@ -33,7 +33,7 @@ class Package:
 
     path: Path
     name: str
-    files: dict[str, Callable[[], BinaryIO]]
+    files: dict[str, Callable[[], IO[bytes]]]
 
 
 @contextlib.contextmanager
@@ -47,7 +47,7 @@ def open_package(path: Path, *, max_gib: float = MAX_GIB) -> Iterator[Package]:
             encrypted, or together claim more than ``max_gib``.
     """
     if not path.is_file():
-        yield Package(path, path.resolve().name, {name: partial(open, path / name, "rb") for name in _listed(path)})
+        yield Package(path, path.resolve().name, {name: partial(_open, path / name) for name in _listed(path)})
         return
     with open_zip(path, max_gib=max_gib) as package:
         yield package
@@ -64,6 +64,10 @@ def open_zip(path: Path, *, max_gib: float = MAX_GIB) -> Iterator[Package]:
         name, members = _members(archive.infolist(), path, max_gib)
         # a file that claims less than it has is cut there by zipfile
         yield Package(path, name, {below: partial(archive.open, info) for below, info in members.items()})
+
+
+def _open(file: Path) -> IO[bytes]:
+    return open(file, "rb")
 
 
 def _listed(path: Path) -> Iterator[str]:

@@ -95,7 +95,7 @@ def pack_bundles(
         T3DError: versions that differ, a bundle that lacks a part, or a file that exists.
     """
     code = code_files()
-    writers: dict[Path, Write] = {}
+    writers: dict[Path, Write | bytes] = {}
     published = _earlier(out_dir)
     url = None if large_files_url is None else checked_url(large_files_url)
     for bundle in bundles:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import BinaryIO
+from typing import IO
 
 from t3d.errors import T3DError
 from t3d.pack.safe_name import check_name
@@ -15,7 +15,7 @@ _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 _LONGEST = 16 << 20  # bytes; it is read as a whole
 
 
-def file_sha256(file: BinaryIO) -> str:
+def file_sha256(file: IO[bytes]) -> str:
     """SHA-256 of an open binary file, in hexadecimal digits, read in parts."""
     digest = hashlib.sha256()
     while block := file.read(1 << 20):
@@ -28,7 +28,7 @@ def sums_bytes(sums: Mapping[str, str]) -> bytes:
     return "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
 
 
-def read_sums(file: BinaryIO, *, source: object) -> dict[str, str]:
+def read_sums(file: IO[bytes], *, source: object) -> dict[str, str]:
     """Name -> SHA-256, from a file that may come from anywhere.
 
     Args:
@@ -45,7 +45,7 @@ def read_sums(file: BinaryIO, *, source: object) -> dict[str, str]:
         text = content.decode("utf-8")
         lines = _of_manifest(text) if text.startswith("{") else text.removesuffix("\n").split("\n")
         found = [_LINE.fullmatch(line) for line in lines]
-        sums = {match[2]: match[1] for match in found}
+        sums = {match[2]: match[1] for match in found if match is not None}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(source) from error
     if not sums or len(sums) < len(found):

@@ -1,5 +1,7 @@
 """Liver, spleen, kidneys, stomach, bowel and the muscles along the spine."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -78,7 +80,15 @@ def paint_abdomen(grid: Grid, anatomy: Anatomy) -> None:
         _kidney(grid, anatomy, side, tissue)
 
 
-def _inside_wall(grid, centre, radii, rotation, tissue, over, anatomy) -> None:
+def _inside_wall(
+    grid: Grid,
+    centre: np.ndarray,
+    radii: np.ndarray,
+    rotation: np.ndarray,
+    tissue: Tissue,
+    over: Sequence[Tissue],
+    anatomy: Anatomy,
+) -> None:
     box, inside = grid.ellipsoid(centre, radii, rotation)
     x, y, z = grid.axes(box)
     grid.paint(box, (inside < 1) & in_cavity(x, y, z, margin=4.0) & (z < diaphragm(anatomy, x, y) - 3), tissue, over)
@@ -110,7 +120,7 @@ def _stomach(grid: Grid, anatomy: Anatomy) -> None:
 def _bowel(grid: Grid, anatomy: Anatomy) -> None:
     rng = np.random.default_rng([anatomy.shape_seed, 7])
     loops, gas = [], []
-    colon = [
+    course = [
         (108, 0, BOTTOM - 10),
         (104, 10, -128),
         (60, 50, -122),
@@ -119,7 +129,7 @@ def _bowel(grid: Grid, anatomy: Anatomy) -> None:
         (-100, 10, -92),
         (-108, -8, BOTTOM - 10),
     ]
-    colon = np.array(colon) + rng.normal(0, 5, (len(colon), 3))
+    colon = np.array(course) + rng.normal(0, 5, (len(course), 3))
     loops.append(smooth_path(colon, rng.uniform(14, 20, len(colon)), steps=80))
     gas.append(smooth_path(colon + [0, 3, 0], rng.uniform(3, 16, len(colon)), steps=80))
     for _ in range(8):

@@ -14,7 +14,9 @@ EVERYWHERE = (slice(None),) * 3
 LUNGS = (Tissue.LUNG_RIGHT, Tissue.LUNG_LEFT)
 
 
-def aorta_path(anatomy: Anatomy, *, widen: tuple[str, float] | None = None):
+def aorta_path(
+    anatomy: Anatomy, *, widen: tuple[str, float] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Segments of the aorta from its root to the lowest slice.
 
     Args:

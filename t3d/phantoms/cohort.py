@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from t3d.phantoms.nifti import nifti_bytes, oriented
 from t3d.phantoms.plan import Case, plan_case, split_by_patient
 from t3d.phantoms.study import FINDINGS
 from t3d.phantoms.tissues import LABELS
+from t3d.triple import triple
 
 logger = logging.getLogger(__name__)
 
@@ -53,27 +55,27 @@ def phantoms(
     Raises:
         T3DError: an argument out of range, or a folder that holds something else.
     """
-    cases, seed, shape = _whole("cases", cases, least=1), _whole("seed", seed, least=0), _read_shape(shape)
+    cases, seed, sides = _whole("cases", cases, least=1), _whole("seed", seed, least=0), _read_shape(shape)
     if noise is not None and not (isinstance(noise, int | float) and 0 <= noise <= 500):
         raise T3DError(f"noise is {noise!r}; give a standard deviation between 0 and 500 HU.")
     folder = Path(out_dir)
     planned = [plan_case(seed, index, noise=noise) for index in range(cases)]
-    settings = {"generator": GENERATOR, "cases": cases, "seed": seed, "shape": list(shape), "noise": noise}
+    settings = {"generator": GENERATOR, "cases": cases, "seed": seed, "shape": list(sides), "noise": noise}
     record = as_json(settings)
     datalist = as_json(
         {split: [_item(case) for case in part] for split, part in split_by_patient(planned, seed).items()}
     )
     check_folder(folder, record, datalist)
-    write_atomically({folder / RECORD: lambda file: file.write(record)})
+    write_atomically({folder / RECORD: record})
     for number, case in enumerate(planned, 1):
-        _write_case(folder, case, shape)
+        _write_case(folder, case, sides)
         if number % 50 == 0:
             logger.info("%d of %d phantoms written", number, cases)
     files = {"labels.json": as_json(LABELS), "findings.json": as_json(_truth(planned))}
     if montage:
         files["montage.png"] = montage_png(folder, planned)
     files["datalist.json"] = datalist
-    write_atomically({folder / name: (lambda file, data=data: file.write(data)) for name, data in files.items()})
+    write_atomically({folder / name: content for name, content in files.items()})
     logger.info("%d phantoms in %s", cases, folder)
     return folder / "datalist.json"
 
@@ -118,9 +120,7 @@ def _write_case(folder: Path, case: Case, shape: tuple[int, int, int]) -> None:
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = first + case.origin
     data = [nifti_bytes(*oriented(volume, affine, case.orientation)) for volume in (image, labels)]
-    write_atomically(
-        {target: (lambda file, part=part: file.write(part)) for target, part in zip(targets, data, strict=True)}
-    )
+    write_atomically(dict(zip(targets, data, strict=True)))
 
 
 def _whole(name: str, value: object, *, least: int) -> int:
@@ -130,8 +130,8 @@ def _whole(name: str, value: object, *, least: int) -> int:
 
 
 def _read_shape(shape: int | str | Sequence[int]) -> tuple[int, int, int]:
-    parts = shape.strip("()[] ").split(",") if isinstance(shape, str) else shape
-    parts = list(parts) if isinstance(parts, list | tuple) else [parts]
+    given: Any = shape.strip("()[] ").split(",") if isinstance(shape, str) else shape
+    parts = list(given) if isinstance(given, list | tuple) else [given]
     whole = [str(part).strip() for part in parts]
     sides = [int(part) for part in whole if part.isdecimal()]
     if len(sides) == len(whole) == 1:
@@ -140,4 +140,4 @@ def _read_shape(shape: int | str | Sequence[int]) -> tuple[int, int, int]:
         raise T3DError(
             f"shape is {shape!r}; give one or three whole numbers of at least {SMALLEST_SIDE}, such as 64,64,64."
         )
-    return tuple(sides)
+    return triple(sides)

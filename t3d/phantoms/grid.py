@@ -1,10 +1,15 @@
 """The voxel grid of a phantom in the coordinates of the reference torso."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from t3d.phantoms.tissues import Tissue
+from t3d.triple import triple
+
+Box = tuple[slice, slice, slice]
 
 
 @dataclass
@@ -32,7 +37,9 @@ class Grid:
     first: np.ndarray
 
     @classmethod
-    def covering(cls, field_mm: np.ndarray, centre_mm: np.ndarray, shape: tuple[int, int, int], frame: np.ndarray):
+    def covering(
+        cls, field_mm: np.ndarray, centre_mm: np.ndarray, shape: tuple[int, int, int], frame: np.ndarray
+    ) -> "Grid":
         """A grid of `shape` voxels over a fixed field of view: the shape changes the spacing only."""
         spacing = np.asarray(field_mm, float) / shape
         first = np.asarray(centre_mm, float) - spacing * (np.asarray(shape) - 1) / 2
@@ -41,19 +48,21 @@ class Grid:
         tissue = np.full(shape, Tissue.AIR, np.uint8)
         return cls(tissue, x, y, z, np.asarray(frame, float), spacing, first)
 
-    def box(self, low: np.ndarray, high: np.ndarray) -> tuple[slice, slice, slice]:
+    def box(self, low: Sequence[float] | np.ndarray, high: Sequence[float] | np.ndarray) -> Box:
         """Slices of the voxels between two reference points."""
         slices = []
         for k, axis in enumerate((self.x, self.y, self.z)):
             start, stop = np.searchsorted(axis.ravel(), (low[k], high[k]))
             slices.append(slice(int(start), int(stop)))
-        return tuple(slices)
+        return triple(slices)
 
-    def axes(self, box: tuple[slice, slice, slice]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def axes(self, box: Box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The coordinates of a box, broadcastable against it."""
         return self.x[box[0]], self.y[:, box[1]], self.z[:, :, box[2]]
 
-    def ellipsoid(self, centre, radii, rotation: np.ndarray | None = None, reach: float = 1.0):
+    def ellipsoid(
+        self, centre: ArrayLike, radii: ArrayLike, rotation: np.ndarray | None = None, reach: float = 1.0
+    ) -> tuple[Box, np.ndarray]:
         """Box around an ellipsoid and its squared normalised radius there (1 on the surface).
 
         Args:
@@ -74,13 +83,13 @@ class Grid:
                 (z / np.float32(radii[2])) ** 2,
             )
             return box, terms[0] + terms[1] + terms[2]
-        squared = np.float32(0)
+        squared = np.zeros((1, 1, 1), np.float32)
         for k in range(3):
             a, b, c = (axes[:, k] / radii[k]).astype(np.float32)
             squared = squared + (x * a + y * b + z * c) ** 2
         return box, squared
 
-    def paint(self, box: tuple[slice, slice, slice], mask: np.ndarray, tissue: Tissue, over=None) -> None:
+    def paint(self, box: Box, mask: np.ndarray, tissue: Tissue, over: Sequence[Tissue] | None = None) -> None:
         """Give the masked voxels of a box a tissue, optionally only where one of `over` is now."""
         target = self.tissue[box]
         if over is not None:

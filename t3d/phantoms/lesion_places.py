@@ -7,6 +7,7 @@ import numpy as np
 from t3d.phantoms.anatomy import Anatomy
 from t3d.phantoms.study import Lesion
 from t3d.phantoms.torso import APEX, BACK_DEPTH, HALF_DEPTH, HALF_WIDTH, in_lung, lobe
+from t3d.triple import triple
 
 SIDE = {1: "right", -1: "left"}
 Inside = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -14,13 +15,13 @@ Inside = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 def stretch(rng: np.random.Generator) -> tuple[float, float, float]:
     """Relative half axes of a lesion that is not quite round."""
-    return tuple(float(value) for value in rng.uniform(0.86, 1.0, 3))
+    return triple(float(value) for value in rng.uniform(0.86, 1.0, 3))
 
 
 def point_in(
     rng: np.random.Generator,
-    low,
-    high,
+    low: Sequence[float],
+    high: Sequence[float],
     inside: Inside,
     *,
     radius: np.ndarray,
@@ -41,7 +42,7 @@ def point_in(
     points = rng.uniform(low, high, (400, 3))
     good = inside(*points.T)
     for other in clear_of:
-        good &= np.linalg.norm(points - other.centre, axis=1) > radius.max() * 1.4 + other.size_mm * 0.65
+        good &= np.linalg.norm(points - other.point, axis=1) > radius.max() * 1.4 + other.size_mm * 0.65
     for k in range(3):
         for sign in (-1, 1):
             good &= inside(*(points + sign * radius[k] * np.eye(3)[k]).T)
@@ -51,7 +52,7 @@ def point_in(
 def in_free_lung(anatomy: Anatomy, side: int) -> Inside:
     """The test for points in a lung that keep off the heart and the hilum."""
 
-    def inside(x, y, z):
+    def inside(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         from_heart = (np.stack([x, y, z], axis=-1) - anatomy.heart_centre) @ anatomy.heart_rotation
         apart = ((from_heart / (anatomy.heart_radii * 1.25)) ** 2).sum(axis=-1) > 1
         return in_lung(anatomy, side, x, y, z) & apart & (side * x > 32)
@@ -60,7 +61,13 @@ def in_free_lung(anatomy: Anatomy, side: int) -> Inside:
 
 
 def lung_lesion(
-    anatomy: Anatomy, rng, finding: str, size: float, *, fit: float = 1.0, clear_of: Sequence[Lesion] = ()
+    anatomy: Anatomy,
+    rng: np.random.Generator,
+    finding: str,
+    size: float,
+    *,
+    fit: float = 1.0,
+    clear_of: Sequence[Lesion] = (),
 ) -> Lesion | None:
     """A round lesion somewhere in the lungs, or None where it does not fit.
 
@@ -80,18 +87,17 @@ def lung_lesion(
     )
     if point is None:
         return None
-    return Lesion(finding, size, SIDE[side], lobe(side, point[1], point[2]), tuple(map(float, point)), stretch(rng))
+    return Lesion(finding, size, SIDE[side], lobe(side, point[1], point[2]), triple(map(float, point)), stretch(rng))
 
 
 def several_apart(rng: np.random.Generator, draw: Callable[[], Lesion | None], most: int) -> list[Lesion]:
     """One to `most` lesions, those left out that would touch an earlier one."""
-    lesions = []
+    lesions: list[Lesion] = []
     for _ in range(int(rng.integers(1, most + 1))):
         lesion = draw()
-        apart = lesion is not None and all(
-            np.linalg.norm(np.subtract(lesion.centre, other.centre)) > (lesion.size_mm + other.size_mm) * 0.6
+        if lesion is not None and all(
+            np.linalg.norm(np.subtract(lesion.point, other.point)) > (lesion.size_mm + other.size_mm) * 0.6
             for other in lesions
-        )
-        if apart:
+        ):
             lesions.append(lesion)
     return lesions

@@ -1,5 +1,7 @@
 """Lesions painted into the Hounsfield volume and the label volume."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from t3d.phantoms.chest import aorta_path
@@ -7,6 +9,7 @@ from t3d.phantoms.grid import Grid
 from t3d.phantoms.study import Lesion, Study
 from t3d.phantoms.tissues import LABELS, Tissue
 from t3d.phantoms.torso import BACK_DEPTH, in_cavity
+from t3d.triple import triple
 
 LUNGS = (Tissue.LUNG_RIGHT, Tissue.LUNG_LEFT)
 LUNG_OF = {"right": Tissue.LUNG_RIGHT, "left": Tissue.LUNG_LEFT}
@@ -50,11 +53,13 @@ def paint_lesions(study: Study, grid: Grid, hu: np.ndarray, labels: np.ndarray, 
         _calcifications(study, grid, hu, labels, calcifications)
 
 
-def _ball(grid: Grid, hu, labels, lesion: Lesion, value: float, over) -> None:
+def _ball(
+    grid: Grid, hu: np.ndarray, labels: np.ndarray, lesion: Lesion, value: float, over: Sequence[Tissue] | None
+) -> None:
     """An ellipsoid with an edge as soft as a voxel, so that its size shows below the voxel size."""
     radii_mm = lesion.size_mm / 2 * np.asarray(lesion.stretch)
     reach = 1 + grid.spacing.max() / radii_mm.min()
-    box, squared = grid.ellipsoid(lesion.centre, radii_mm / grid.frame, reach=reach)
+    box, squared = grid.ellipsoid(lesion.point, radii_mm / grid.frame, reach=reach)
     share = np.clip((1 - np.sqrt(squared)) * radii_mm.min() / np.cbrt(grid.spacing.prod()) + 0.5, 0, 1)
     if over is not None:
         share = share * np.isin(grid.tissue[box], over)
@@ -62,16 +67,16 @@ def _ball(grid: Grid, hu, labels, lesion: Lesion, value: float, over) -> None:
     labels[box][share >= 0.5] = LABELS[lesion.finding]
 
 
-def _consolidation(grid: Grid, hu, labels, lesion: Lesion, texture) -> None:
+def _consolidation(grid: Grid, hu: np.ndarray, labels: np.ndarray, lesion: Lesion, texture: np.ndarray) -> None:
     radii = lesion.size_mm / 2 * np.asarray(lesion.stretch) / grid.frame
-    box, squared = grid.ellipsoid(lesion.centre, radii, reach=1.4)
+    box, squared = grid.ellipsoid(lesion.point, radii, reach=1.4)
     ragged = np.sqrt(squared) + 0.16 * texture[box]
     share = np.clip((1.08 - ragged) / 0.25, 0, 1) * np.isin(grid.tissue[box], LUNGS)
     hu[box] += share * (np.float32(10) - 60 * np.abs(texture[box]) - hu[box])
     labels[box][share >= 0.5] = LABELS["consolidation"]
 
 
-def _pleural_effusion(grid: Grid, hu, labels, lesion: Lesion) -> None:
+def _pleural_effusion(grid: Grid, hu: np.ndarray, labels: np.ndarray, lesion: Lesion) -> None:
     """Fluid in the back of a supine patient's chest, thickest at the base, creeping up along the wall."""
     thick = lesion.size_mm / grid.frame[1]
     height = 80 + 1.6 * thick
@@ -83,7 +88,7 @@ def _pleural_effusion(grid: Grid, hu, labels, lesion: Lesion) -> None:
     labels[fluid] = LABELS["pleural_effusion"]
 
 
-def _pericardial_effusion(study: Study, grid: Grid, hu, labels, lesion: Lesion) -> None:
+def _pericardial_effusion(study: Study, grid: Grid, hu: np.ndarray, labels: np.ndarray, lesion: Lesion) -> None:
     anatomy = study.anatomy
     thickness = lesion.size_mm / grid.frame.mean()
     box, squared = grid.ellipsoid(anatomy.heart_centre, anatomy.heart_radii + thickness, anatomy.heart_rotation)
@@ -92,11 +97,11 @@ def _pericardial_effusion(study: Study, grid: Grid, hu, labels, lesion: Lesion) 
     labels[box][within] = LABELS["pericardial_effusion"]
 
 
-def _calcifications(study: Study, grid: Grid, hu, labels, lesions: list[Lesion]) -> None:
+def _calcifications(study: Study, grid: Grid, hu: np.ndarray, labels: np.ndarray, lesions: list[Lesion]) -> None:
     """Plaques on the wall, placed by their share of the aorta's length and their angle around it."""
     starts, ends, radii = aorta_path(study.anatomy, widen=aneurysm_of(study))
     for lesion in lesions:
-        along, around, _ = lesion.centre
+        along, around, _ = lesion.point
         at = int((0.22 + 0.62 * along) * len(radii))
         tangent = ends[at] - starts[at]
         across = np.cross(tangent, [1.0, 0.3, 0.2])
@@ -104,7 +109,7 @@ def _calcifications(study: Study, grid: Grid, hu, labels, lesions: list[Lesion])
         second = np.cross(tangent / np.linalg.norm(tangent), across)
         angle = 2 * np.pi * around
         wall = (np.cos(angle) * across + np.sin(angle) * second) * (radii[at] - 1) / grid.frame
-        plaque = Lesion(lesion.finding, lesion.size_mm, centre=tuple(starts[at] + wall))
+        plaque = Lesion(lesion.finding, lesion.size_mm, centre=triple(starts[at] + wall))
         _ball(grid, hu, labels, plaque, 900, None)
 
 

@@ -11,7 +11,7 @@ def abdomen_sentences(study: Study, rng: np.random.Generator) -> list[Sentence]:
     return [*_liver(study, rng), *_spleen(study, rng), *_kidneys(study, rng), *_stomach(study, rng)]
 
 
-def _liver(study: Study, rng) -> list[Sentence]:
+def _liver(study: Study, rng: np.random.Generator) -> list[Sentence]:
     anatomy = study.anatomy
     size = centimetres(anatomy.liver_length * anatomy.frame[2])
     sentences = [Sentence(pick(rng, [f"The liver measures {size}.", f"Liver span {size} in the midclavicular line."]))]
@@ -56,7 +56,7 @@ def _liver(study: Study, rng) -> list[Sentence]:
     return sentences
 
 
-def _spleen(study: Study, rng) -> list[Sentence]:
+def _spleen(study: Study, rng: np.random.Generator) -> list[Sentence]:
     size = centimetres(study.anatomy.spleen_length * study.anatomy.frame[2])
     if study.of("splenomegaly"):
         text = [f"The spleen is enlarged, measuring {size}.", f"Splenomegaly with a length of {size}."]
@@ -69,7 +69,7 @@ def _spleen(study: Study, rng) -> list[Sentence]:
     return [Sentence(pick(rng, text))]
 
 
-def _kidneys(study: Study, rng) -> list[Sentence]:
+def _kidneys(study: Study, rng: np.random.Generator) -> list[Sentence]:
     anatomy = study.anatomy
     right, left = (centimetres(one * anatomy.frame[2]) for one in anatomy.kidney_length)
     text = [
@@ -96,7 +96,7 @@ def _kidneys(study: Study, rng) -> list[Sentence]:
     return sentences
 
 
-def _in_kidneys(found: list[Lesion], name: str, rng) -> Sentence:
+def _in_kidneys(found: list[Lesion], name: str, rng: np.random.Generator) -> Sentence:
     plural = {"renal calculus": "renal calculi", "renal cyst": "renal cysts"}[name]
     sizes = [length(rng, one.size_mm) for one in found]
     sites = [f"{one.place} of the {one.side} kidney" for one in found]
@@ -117,7 +117,7 @@ def _in_kidneys(found: list[Lesion], name: str, rng) -> Sentence:
     return Sentence(pick(rng, text), close)
 
 
-def _stomach(study: Study, rng) -> list[Sentence]:
+def _stomach(study: Study, rng: np.random.Generator) -> list[Sentence]:
     size = study.anatomy.stomach
     state = "distended" if size > 1.12 else "collapsed" if size < 0.85 else "moderately filled"
     gas = "mostly with gas" if study.anatomy.gas > 0.5 else "mostly with fluid"

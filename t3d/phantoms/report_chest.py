@@ -23,7 +23,7 @@ def _site(lesion: Lesion) -> str:
     return f"{lesion.side} {lesion.place}"
 
 
-def _lungs(study: Study, rng) -> list[Sentence]:
+def _lungs(study: Study, rng: np.random.Generator) -> list[Sentence]:
     sentences = []
     nodules = study.of("lung_nodule")
     if nodules:
@@ -65,7 +65,7 @@ def _lungs(study: Study, rng) -> list[Sentence]:
     return sentences
 
 
-def _nodules(nodules: list[Lesion], rng) -> Sentence:
+def _nodules(nodules: list[Lesion], rng: np.random.Generator) -> Sentence:
     sizes = [length(rng, nodule.size_mm) for nodule in nodules]
     if len(nodules) == 1:
         what = "mass" if nodules[0].size_mm > 30 else "nodule"
@@ -93,7 +93,7 @@ def _nodules(nodules: list[Lesion], rng) -> Sentence:
     return Sentence(pick(rng, text), pick(rng, close))
 
 
-def _pleura(study: Study, rng) -> list[Sentence]:
+def _pleura(study: Study, rng: np.random.Generator) -> list[Sentence]:
     fluid = study.of("pleural_effusion")
     if not fluid:
         ways = [
@@ -116,7 +116,7 @@ def _pleura(study: Study, rng) -> list[Sentence]:
     return [Sentence(text, f"{capital(amounts[0])} {fluid[0].side} pleural effusion.")]
 
 
-def _heart(study: Study, rng) -> list[Sentence]:
+def _heart(study: Study, rng: np.random.Generator) -> list[Sentence]:
     ratio = study.anatomy.heart_width / (2 * HALF_WIDTH)
     sentences = []
     if study.of("cardiomegaly"):
@@ -146,7 +146,7 @@ def _heart(study: Study, rng) -> list[Sentence]:
     return sentences
 
 
-def _aorta(study: Study, rng) -> list[Sentence]:
+def _aorta(study: Study, rng: np.random.Generator) -> list[Sentence]:
     ascending, descending, abdominal = study.anatomy.aorta_mm
     calibre = f"{ascending:.0f} mm ascending, {descending:.0f} mm descending and {abdominal:.0f} mm abdominal"
     sentences = []

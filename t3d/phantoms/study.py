@@ -46,6 +46,17 @@ class Lesion:
     centre: tuple[float, float, float] | None = None
     stretch: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
+    @property
+    def point(self) -> tuple[float, float, float]:
+        """The centre of a lesion that has one.
+
+        Raises:
+            ValueError: the finding has no centre, as an effusion.
+        """
+        if self.centre is None:
+            raise ValueError(f"{self.finding} has no centre")
+        return self.centre
+
 
 @dataclass(frozen=True)
 class Study:

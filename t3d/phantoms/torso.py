@@ -31,11 +31,11 @@ def in_cavity(x: np.ndarray, y: np.ndarray, z: np.ndarray, *, margin: float = 0.
 
 def diaphragm(anatomy: Anatomy, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Height of the diaphragm above each (x, y): two domes with recesses along the wall."""
-    height = -np.inf
+    domes = []
     for side, top in ((1, 0.0), (-1, -anatomy.left_dome_drop)):
         slope = ((x - side * 66) / 76) ** 2 + ((y - 6) / 84) ** 2
-        height = np.maximum(height, top - anatomy.dome_curve * slope)
-    return height + 0.2 * (y - 6)
+        domes.append(top - anatomy.dome_curve * slope)
+    return np.maximum(*domes) + 0.2 * (y - 6)
 
 
 def mediastinum(y: np.ndarray, z: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Vessels, ribs and bowel: tubes along lines, rasterised as the share of each voxel they fill."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.interpolate import Akima1DInterpolator
 
 from t3d.phantoms.grid import Grid
@@ -8,7 +9,7 @@ from t3d.phantoms.grid import Grid
 GOLDEN_ANGLE = 2.39996323
 
 
-def smooth_path(knots, radii, *, steps: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def smooth_path(knots: ArrayLike, radii: ArrayLike, *, steps: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Segments of a smooth curve through knots.
 
     Args:

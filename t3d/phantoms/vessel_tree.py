@@ -5,7 +5,9 @@ import numpy as np
 MURRAY = 2.7  # a parent's radius to this power is the sum of its children's
 
 
-def grow_tree(root: np.ndarray, tips: np.ndarray, *, tip_radius: float, root_radius: float):
+def grow_tree(
+    root: np.ndarray, tips: np.ndarray, *, tip_radius: float, root_radius: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A tree that reaches every tip from a root.
 
     Tips are joined nearest first, each where its own way is short and its way to the root is too (the

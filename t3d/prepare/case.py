@@ -5,13 +5,13 @@ import zlib
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import nibabel as nib
 import numpy as np
 
 import t3d
-from t3d.atomic import write_atomically
+from t3d.atomic import Write, write_atomically
 from t3d.errors import T3DError
 from t3d.files import json_bytes, sha256
 from t3d.prepare.label_type import label_blocks, label_type
@@ -126,8 +126,8 @@ def _store_image(
             low, high = min(low, float(part.min())), max(high, float(part.max()))
             if low < _INT16.min or high > _INT16.max:
                 saturated += int(((part < _INT16.min) | (part > _INT16.max)).sum())
-            values = np.rint(part, out=part if part.flags.writeable else None)
-            slabs.add(along, first, np.clip(values, _INT16.min, _INT16.max).astype(np.int16))
+            whole = np.rint(part, out=part if part.flags.writeable else None)
+            slabs.add(along, first, np.clip(whole, _INT16.min, _INT16.max).astype(np.int16))
         slabs.finish()
     return {"hu_range": [low, high], "saturated_voxels": saturated, "highest": tuple(highest)}
 
@@ -144,7 +144,15 @@ def _finite(source: VolumeSource, values: VoxelHistogram) -> Iterator[tuple[int,
         yield start, block
 
 
-def _store_label(item, image: VolumeSource, grid: PreparedGrid, path: Path, settings, labels, seed) -> dict:
+def _store_label(
+    item: Mapping[str, Any],
+    image: VolumeSource,
+    grid: PreparedGrid,
+    path: Path,
+    settings: Mapping[str, Any],
+    labels: PositionSampler,
+    seed: list[int],
+) -> dict:
     """Write the label on the image's grid, fill the sampler, and return the positions of lesions."""
     source = open_source(item["label"], f"case {item['case_id']}: label {Path(item['label']).name}")
     grids = image.shape, image.affine, source.shape, source.affine
@@ -182,8 +190,8 @@ def _write_all(target: Path, files: dict, temporary: dict, content: dict[str, by
     write_atomically(writers)
 
 
-def _copy(path: Path):
-    def write(stream) -> None:
+def _copy(path: Path) -> Write:
+    def write(stream: BinaryIO) -> None:
         with open(path, "rb") as source:
             shutil.copyfileobj(source, stream, 2**20)
 

@@ -79,28 +79,31 @@ def prepare_cohort(
     items = {item["case_id"]: item for split in SPLITS for item in splits[split]}
     if not items:
         raise T3DError(f'{file.name} has no cases in the lists "training", "validation" and "test"; add some.')
-    settings = {
+    settings: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "spacing": [float(side) for side in spacing],
         "lesion_values": sorted(int(value) for value in lesion_values),
         "seed": int(seed),
     }
     claim_folder(target, file, items, settings, overwrite=overwrite)
-    kept, pending = {}, {}
+    kept: dict[str, dict[str, Any]] = {}
+    pending: dict[str, dict[str, Any]] = {}
     for case, item in items.items():
         record = read_record(target / case_files(case, label=False)["record"])
-        current = record is not None and is_current(record, item, settings, target, verify=verify)
-        (kept if current else pending)[case] = record if current else item
+        if record is not None and is_current(record, item, settings, target, verify=verify):
+            kept[case] = record
+        else:
+            pending[case] = item
     logger.info("%d cases: %d already prepared, %d to prepare", len(items), len(kept), len(pending))
     say_disk(list(pending.values()), settings["spacing"], target)
     failed, records = {}, dict(kept)
     progress = Progress(len(pending))
     options = {"folder": str(file.parent), "out_dir": str(target), "settings": settings, "allow_no_hu": allow_no_hu}
     for case, record, fault in run_cases(pending.values(), options, workers=workers, scheduler=scheduler):
-        if fault is None:
+        if record is not None:
             records[case] = record
             _say_record(record)
-        else:
+        elif fault is not None:
             failed[case] = fault
             logger.warning("%s", fault if case in fault else f"case {case}: {fault}")
         progress.step(failed=len(failed))
@@ -121,7 +124,9 @@ def _say_record(record: Mapping[str, Any]) -> None:
         )  # fmt: skip
 
 
-def _write_lists(target: Path, content: Mapping, splits: Mapping, records: Mapping, failed: Mapping, settings) -> None:
+def _write_lists(
+    target: Path, content: Mapping, splits: Mapping, records: Mapping, failed: Mapping, settings: Mapping
+) -> None:
     lists = {}
     for name in SPLITS:
         raw = content.get(name, [])

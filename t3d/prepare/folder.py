@@ -57,7 +57,7 @@ def _same_cohort(target: Path, datalist: Path, items: Mapping[str, Mapping], bef
         record = read_record(path)
         if record is None:
             continue
-        case = record.get("case_id")
+        case = str(record.get("case_id"))
         if case not in items or not same_source(record, items[case]):
             raise T3DError(
                 f"{target} holds the cohort of {before}, and {datalist} is another one (case {case} differs or is not "

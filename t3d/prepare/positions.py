@@ -1,6 +1,6 @@
 """Where the labels are: a sample of voxel positions per label value, drawn while the label passes by."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -71,7 +71,7 @@ class PositionSampler:
             found = np.unique(np.concatenate([found, drawn[flat[drawn] == 0]]))
         return self._draw(found)
 
-    def _merge(self, value: int, count: int, drawn: np.ndarray, shape, origin) -> None:
+    def _merge(self, value: int, count: int, drawn: np.ndarray, shape: tuple[int, ...], origin: Sequence[int]) -> None:
         new = (np.stack(np.unravel_index(drawn, shape), axis=1) + np.asarray(origin)).astype(np.int32)
         old, known = self.positions.get(value), self.counts.get(value, 0)
         self.counts[value] = known + count

@@ -101,7 +101,9 @@ def _between(values: np.ndarray, axis: int, low: np.ndarray, weight: np.ndarray)
     return below
 
 
-def _still_needed(held, first: int, sign: int, low: np.ndarray, high: np.ndarray, done: int):
+def _still_needed(
+    held: np.ndarray, first: int, sign: int, low: np.ndarray, high: np.ndarray, done: int
+) -> tuple[np.ndarray, int]:
     """The held planes that a later part needs, always at least the newest."""
     if sign > 0:
         keep = low[done] if done < len(low) else first + held.shape[2] - 1

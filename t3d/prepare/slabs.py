@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from t3d.triple import triple
+
 
 class Slabs:
     """Gathers parts that follow each other along one axis, up or down, and writes each row of chunks once.
@@ -61,7 +63,7 @@ class Slabs:
         if self.seen is not None:
             origin = [0, 0, 0]
             origin[self.along] = start
-            self.seen(self.slab, tuple(origin))
+            self.seen(self.slab, triple(origin))
         self.row = -1
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from t3d.errors import T3DError
+from t3d.triple import triple
 from t3d.volume.file_kind import exists, is_nifti
 from t3d.volume.image_file import read_header
 from t3d.volume.in_words import in_words, said_of
@@ -74,4 +75,4 @@ def open_source(path: str | Path, who: str) -> VolumeSource:
             "slope": float(getattr(proxy, "slope", 1.0)),
             "intercept": float(getattr(proxy, "inter", 0.0)),
         }
-    return VolumeSource(who, shape[:3], affine, record, proxy)
+    return VolumeSource(who, triple(shape[:3]), affine, record, proxy)

@@ -56,7 +56,11 @@ class ReportFeatures:
     ) -> None:
         self.cache_dir = Path(cache_dir)
         self.max_tokens = max_tokens
-        self._options = {"max_tokens": max_tokens, "sections": sections, "drop_comparisons": drop_comparisons}
+        self._options: dict[str, Any] = {
+            "max_tokens": max_tokens,
+            "sections": sections,
+            "drop_comparisons": drop_comparisons,
+        }
         self._make_tokenizer = tokenizer
         self.encoder = encoder
         if not isinstance(encoder, partial):

@@ -81,7 +81,7 @@ def find_headings(text: str) -> Iterator[Heading]:
     unnamed one in capitals.
     """
     for match in _HEADER.finditer(text):
-        kind, name = match.lastgroup, match.group().strip()
+        kind, name = str(match.lastgroup), match.group().strip()
         if not (name.endswith(":") or name.isupper() or name.istitle()):
             continue  # a line of wrapped prose that happens to read "no relevant history"
         if kind == "label" and _RESULTS.search(name):

@@ -74,12 +74,12 @@ class ReportTokenizer:
         """sha256 of everything that decides which tokens a text gives."""
         backend = getattr(self.tokenizer, "backend_tokenizer", None)
         if backend is None:
-            rules = {"class": type(self.tokenizer).__name__, "vocabulary": self.tokenizer.get_vocab()}
+            backend_rules = {"class": type(self.tokenizer).__name__, "vocabulary": self.tokenizer.get_vocab()}
         else:
-            rules = json.loads(backend.to_str())
+            backend_rules = json.loads(backend.to_str())
             for set_by_calls in ("truncation", "padding"):
-                rules.pop(set_by_calls, None)
-        rules = [rules, self._first, self._last, self.max_tokens, self.sections]
+                backend_rules.pop(set_by_calls, None)
+        rules = [backend_rules, self._first, self._last, self.max_tokens, self.sections]
         if self.drop_comparisons:  # only then, so that features cached before there was the option stay valid
             rules.append("drop_comparisons")
         return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()

@@ -3,9 +3,10 @@
 import logging
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from ignite.engine import Engine, Events
+from monai.networks.nets.swin_unetr import SwinTransformer
 from torch import nn
 
 from t3d.errors import T3DError
@@ -98,7 +99,7 @@ class FreezeEncoder:
     def __init__(self, *, network: nn.Module, epochs: int) -> None:
         if epochs < 0:
             raise T3DError(f"freeze_epochs {epochs} must be 0 or more")
-        self.encoder = unwrapped(network).swinViT
+        self.encoder = cast(SwinTransformer, unwrapped(network).swinViT)
         self.epochs = epochs
 
     def attach(self, engine: Engine) -> None:
@@ -117,7 +118,7 @@ class FreezeEncoder:
             for parameter in self.encoder.parameters():
                 parameter.grad = None  # a stale gradient would still be stepped on
 
-    def _keep_still(self, encoder: nn.Module, inputs: tuple) -> None:
+    def _keep_still(self, encoder: SwinTransformer, inputs: tuple) -> None:
         # MONAI's trainer calls network.train() before every pass, which would switch dropout on again
         if not encoder.patch_embed.proj.weight.requires_grad:
             encoder.eval()

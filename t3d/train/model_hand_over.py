@@ -89,12 +89,12 @@ class ModelHandOver:
         buffer = io.BytesIO()
         torch.save({name: tensor.cpu() for name, tensor in unwrapped(self.network).state_dict().items()}, buffer)
         last = buffer.getvalue()
-        validated = self.best is not None and self.best.value is not None
-        contents = {"model.pt": self.best.path.read_bytes() if validated else last, "model_last.pt": last}
+        best = self.best if self.best is not None and self.best.value is not None else None
+        contents = {"model.pt": last if best is None else best.path.read_bytes(), "model_last.pt": last}
         more = {
-            "model": "best" if validated else "last",
+            "model": "last" if best is None else "best",
             "epochs": engine.state.epoch,
-            **({"best": self.best.state_dict()} if validated else {}),
+            **({} if best is None else {"best": best.state_dict()}),
             "amp_dtype": amp_dtype(engine),
             **self.record,
         }

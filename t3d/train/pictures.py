@@ -1,6 +1,7 @@
 """Pictures of what the network restores, in TensorBoard and as PNG."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ignite.distributed as idist
 import numpy as np
@@ -10,6 +11,9 @@ from matplotlib.image import imsave
 from torch import Tensor
 
 from t3d.atomic import write_atomically
+
+if TYPE_CHECKING:  # tensorboard is slow to import
+    from torch.utils.tensorboard import SummaryWriter
 
 
 def restoration_picture(output: dict[str, Tensor], *, cases: int = 4) -> np.ndarray:
@@ -39,7 +43,7 @@ class RestorationPictures:
         output_dir: folder of the PNG.
     """
 
-    def __init__(self, *, writer, output_dir: str) -> None:
+    def __init__(self, *, writer: "SummaryWriter", output_dir: str) -> None:
         self.writer = writer
         self.folder = Path(output_dir)
 

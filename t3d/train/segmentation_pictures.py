@@ -1,6 +1,7 @@
 """Pictures of segmentations beside the truth, in TensorBoard and as PNG."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import ignite.distributed as idist
 import numpy as np
@@ -11,6 +12,9 @@ from matplotlib.image import imsave
 from torch import Tensor
 
 from t3d.atomic import write_atomically
+
+if TYPE_CHECKING:  # tensorboard is slow to import
+    from torch.utils.tensorboard import SummaryWriter
 
 _STRENGTH = 0.45  # of the colours over the grey image
 _GAP = 2  # white pixels between panels
@@ -27,7 +31,8 @@ def overlay(grey: np.ndarray, classes: np.ndarray) -> np.ndarray:
         (H, W, 3) in [0, 1].
     """
     picture = np.repeat(np.clip(grey, 0, 1)[..., None], 3, axis=2)
-    colours = np.asarray(colormaps["tab20"].colors)[(classes.astype(int) - 1) % 20]
+    palette: Any = colormaps["tab20"]  # a listed one, which has its colours; typed as any colour map
+    colours = np.asarray(palette.colors)[(classes.astype(int) - 1) % 20]
     inside = (classes > 0)[..., None]
     return np.where(inside, (1 - _STRENGTH) * picture + _STRENGTH * colours, picture)
 
@@ -66,7 +71,7 @@ class SegmentationPictures:
         cases: rows of the picture.
     """
 
-    def __init__(self, *, writer, output_dir: str, cases: int = 4) -> None:
+    def __init__(self, *, writer: "SummaryWriter", output_dir: str, cases: int = 4) -> None:
         self.writer = writer
         self.file = Path(output_dir) / "segmentation.png"
         self.cases = cases

@@ -1,7 +1,8 @@
 """The training engine of the three bundles: MONAI's SupervisedTrainer with steps of our own."""
 
 import logging
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from ignite.engine import Events
@@ -46,7 +47,7 @@ class GuardedTrainer(SupervisedTrainer):
         T3DError: ``accumulate`` below 1; when running, a training that diverged.
     """
 
-    def __init__(self, *, clip_norm: float | None = 1.0, accumulate: int = 1, **kwargs) -> None:
+    def __init__(self, *, clip_norm: float | None = 1.0, accumulate: int = 1, **kwargs: Any) -> None:
         if accumulate < 1:
             raise T3DError(f"accumulate {accumulate} must be 1 or more batches per step")
         if clip_norm is not None and not clip_norm > 0:
@@ -63,7 +64,10 @@ class GuardedTrainer(SupervisedTrainer):
         if engine.amp_kwargs.get("dtype", torch.float16) != torch.float16:
             engine.scaler = None
 
-    def _iteration(self, engine: "GuardedTrainer", batchdata: dict[str, Tensor]) -> list[dict]:
+    # MONAI declares one dict, and takes what decollating makes of it: a list
+    def _iteration(  # type: ignore[override]
+        self, engine: "GuardedTrainer", batchdata: dict[str, Tensor]
+    ) -> list[dict]:
         inputs, targets, *extra = engine.prepare_batch(
             batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs
         )
@@ -122,5 +126,5 @@ class GuardedTrainer(SupervisedTrainer):
         )
 
 
-def _unsynchronised(network: torch.nn.Module):
+def _unsynchronised(network: torch.nn.Module) -> AbstractContextManager:
     return network.no_sync() if isinstance(network, DistributedDataParallel) else nullcontext()

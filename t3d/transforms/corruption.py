@@ -7,15 +7,16 @@ import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, RandCoarseDropout, RandCoarseShuffle, Randomizable
-from monai.utils import MAX_SEED
+from monai.transforms.intensity.array import RandCoarseTransform
+from monai.utils import MAX_SEED, ensure_tuple
 
 from t3d.errors import T3DError
 
 MOST = 0.99
 
 
-class _EvenHoles:
-    """Mixin for MONAI's coarse transforms: holes that touch an expected share of voxels, evenly (ours).
+class _EvenHoles(RandCoarseTransform):
+    """For MONAI's coarse transforms: holes that touch an expected share of voxels, evenly (ours).
 
     MONAI places every hole inside the image, so corners are hardly ever hit. Here holes are drawn on an image
     enlarged by a hole's edge less one voxel on every side and cut at the border: every voxel is then hit with
@@ -97,7 +98,7 @@ class RandCorruptViewsd(Randomizable, MapTransform):
         hole_share: float = 0.25,
     ) -> None:
         MapTransform.__init__(self, keys)
-        self.corrupted_keys = (corrupted_key,) if isinstance(corrupted_key, str) else tuple(corrupted_key)
+        self.corrupted_keys = ensure_tuple(corrupted_key)
         if len(self.corrupted_keys) != len(self.keys):
             raise T3DError(f"corrupted_key names {len(self.corrupted_keys)} keys for {len(self.keys)}; name one each.")
         if not 0 <= share <= MOST:
@@ -112,7 +113,9 @@ class RandCorruptViewsd(Randomizable, MapTransform):
         steps = ((_EvenShuffle, shuffled), (_EvenDropout, dropped))
         self.steps = [kind(part, hole_share) for kind, part in steps if part > 0]
 
-    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None):
+    def set_random_state(
+        self, seed: int | None = None, state: np.random.RandomState | None = None
+    ) -> "RandCorruptViewsd":
         """Seed this transform and the two inside it."""
         super().set_random_state(seed=seed, state=state)
         for step in self.steps:

@@ -58,18 +58,21 @@ class RandJitterViewsd(Randomizable, MapTransform):
                 raise T3DError(f"the jitter's {name} is {value}; set it to 0 (none) or more.")
         if not 0 <= blur_share <= 1:
             raise T3DError(f"the jitter's blur_share is {blur_share}; it is a share of views, set it in 0..1.")
+        sigma = (0.1, max(blur, 0.1))
         self.steps = Compose(
             [
                 RandScaleIntensity(factors=scale, prob=float(scale > 0)),
                 RandShiftIntensity(offsets=shift, prob=float(shift > 0)),
                 _clip,
                 RandAdjustContrast(gamma=(1 / (1 + gamma), 1 + gamma), prob=float(gamma > 0)),
-                RandGaussianSmooth(*[(0.1, max(blur, 0.1))] * 3, prob=blur_share if blur > 0 else 0.0),
+                RandGaussianSmooth(sigma, sigma, sigma, prob=blur_share if blur > 0 else 0.0),
                 RandGaussianNoise(std=noise, prob=float(noise > 0)),
             ]
         )
 
-    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None):
+    def set_random_state(
+        self, seed: int | None = None, state: np.random.RandomState | None = None
+    ) -> "RandJitterViewsd":
         """Seed this transform and those inside it."""
         super().set_random_state(seed=seed, state=state)
         self.steps.set_random_state(state=self.R)

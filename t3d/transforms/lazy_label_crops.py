@@ -69,10 +69,11 @@ class LazyLabelCropsd(Randomizable, MapTransform, MultiSampleTrait):
         self.foreground_ratio = foreground_ratio
         self.lesion_classes = frozenset(lesion_classes)
         self.spacing, self.orientation = spacing, orientation
-        self.fill = {image_key: pad_hu, label_key: class_values[0][0]}
+        self.fill: dict[Hashable, float] = {image_key: pad_hu, label_key: class_values[0][0]}
         self.starts = np.zeros((0, 3), dtype=np.int64)
 
-    def randomize(self, index: CaseIndex, size: Sequence[int]) -> None:
+    # MONAI declares one argument, whatever it is
+    def randomize(self, index: CaseIndex, size: Sequence[int]) -> None:  # type: ignore[override]
         """Draw the crops' first voxels; below 0 where a small volume is padded."""
         present = [[v for v in values if index.counts.get(v)] for values in self.class_values]
         if self.ratios is None:

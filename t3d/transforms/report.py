@@ -130,15 +130,19 @@ class RandSentencesd(RandomizableTransform, MapTransform):
     ) -> None:
         MapTransform.__init__(self, keys, allow_missing_keys)
         RandomizableTransform.__init__(self, prob=1.0)
-        whole = isinstance(sentences, numbers.Integral) and not isinstance(sentences, bool)
-        share = isinstance(sentences, float) and 0 < sentences <= 1
-        if sentences != "all" and not share and not (whole and sentences >= 1):
+        if isinstance(sentences, str):
+            known = sentences == "all"
+        elif isinstance(sentences, float):
+            known = 0 < sentences <= 1
+        else:
+            known = isinstance(sentences, numbers.Integral) and not isinstance(sentences, bool) and sentences >= 1
+        if not known:
             raise T3DError(f'sentences {sentences!r} must be "all", a share in (0, 1] or a whole number from 1 on')
         self.sentences = sentences
 
     def kept(self, count: int) -> int:
         """How many of ``count`` sentences stay visible."""
-        if self.sentences == "all":
+        if isinstance(self.sentences, str):
             return count
         wanted = round(self.sentences * count) if isinstance(self.sentences, float) else self.sentences
         return min(count, max(1, wanted))

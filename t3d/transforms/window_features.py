@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import Tensor
 
 from t3d.atomic import write_atomically
 from t3d.errors import T3DError
+from t3d.networks.volume_classifier import VolumeClassifier
 from t3d.transforms.windows import MASK_KEY
 from t3d.weights import encoder_state
 
@@ -41,7 +42,7 @@ class WindowFeatures:
     def __init__(
         self,
         *,
-        network: nn.Module,
+        network: VolumeClassifier,
         preprocessing: Callable[[dict], dict],
         cache_dir: str | Path,
         settings: Mapping[str, Any],
@@ -70,7 +71,7 @@ class WindowFeatures:
             len(missing), len(items) - len(missing), self.folder,
         )  # fmt: skip
 
-    def read(self, item: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    def read(self, item: Mapping[Any, Any]) -> tuple[Tensor, Tensor]:
         """Features (W, C) and mask (W,) of one case.
 
         Raises:
@@ -114,7 +115,7 @@ class WindowFeaturesd(MapTransform):
         super().__init__(keys)
         self.features = features
 
-    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of the item with features."""
         item = dict(data)
         for key in self.key_iterator(item):

@@ -75,7 +75,8 @@ class RandWindowsd(Randomizable, MapTransform):
 
     def _counted(self, volume: Any) -> list[torch.Tensor]:
         """The first windows that count, or the first of all where every one is air."""
-        found, air = [], []
+        found: list[torch.Tensor] = []
+        air: list[torch.Tensor] = []
         for start in self.starts:
             window = self._cut(volume, start)
             is_body = (window > self.body_level).float().mean() >= self.body_share
@@ -86,8 +87,8 @@ class RandWindowsd(Randomizable, MapTransform):
 
     def _cut(self, volume: Any, start: np.ndarray) -> torch.Tensor:
         # Sliced before it is converted, so that a prepared volume is read only where it is needed.
-        place = (slice(int(a), int(a) + n) for a, n in zip(start, self.window, strict=True))
-        window = convert_to_tensor(volume[(slice(0, 1), *place)], track_meta=False)[0]
+        place = (slice(0, 1), *(slice(int(a), int(a) + n) for a, n in zip(start, self.window, strict=True)))
+        window = convert_to_tensor(volume[place], track_meta=False)[0]
         lacking = [wide - side for side, wide in zip(window.shape, self.window, strict=True)]
         return F.pad(window, [pad for lack in reversed(lacking) for pad in (0, lack)])
 

@@ -3,11 +3,12 @@
 import logging
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from t3d.errors import T3DError
-from t3d.volume.dicom_frame import Frame, frames_of, is_dicom, read_header
+from t3d.volume.dicom_frame import Frame, frames_of, is_dicom, known, read_header
 from t3d.volume.in_words import in_words, say_once
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,9 @@ def folder_frames(folder: Path, who: str) -> list[Frame]:
     Raises:
         T3DError: sub-folders; files that are cut off or damaged, with their names; no image at all.
     """
-    frames, others, strange = [], Counter(), []
+    frames: list[Frame] = []
+    others: Counter[str] = Counter()
+    strange: list[Path] = []
     endings: set[str] = set()
     for file in sorted(f for f in folder.iterdir() if not f.name.startswith(".")):
         if file.is_dir():
@@ -93,11 +96,11 @@ def _goes_on(one: list[Frame], other: list[Frame]) -> bool:
     """Whether the slices of a series lie where those of another one end, as parts of one scan do."""
     if any(f.position is None or f.orientation is None or f.size != one[0].size for f in (*one, *other)):
         return False
-    cosines = one[0].orientation
-    if any(np.abs(f.orientation - cosines).max() > 1e-3 for f in other) or len(one) < 2:
+    cosines = known(one[0].orientation)
+    if any(np.abs(known(f.orientation) - cosines).max() > 1e-3 for f in other) or len(one) < 2:
         return False
     normal = np.cross(cosines[:3], cosines[3:])
-    first, second = (np.sort([f.position @ normal for f in part]) for part in (one, other))
+    first, second = (np.sort([known(f.position) @ normal for f in part]) for part in (one, other))
     gap = max(second[0] - first[-1], first[0] - second[-1])
     return bool(0 < gap <= 1.25 * np.median(np.diff(first)))
 
@@ -122,7 +125,7 @@ def _ending(file: Path) -> str:
     return "" if ending[1:].isdigit() else ending
 
 
-def _is_no_image(data) -> bool:
+def _is_no_image(data: Any) -> bool:
     """Whether a header that names no size is that of a report or the like, not that of a damaged slice."""
     return str(data.get("SOPClassUID", "")).startswith(_CLASSES) and str(data.get("Modality", "CT")) != "CT"
 

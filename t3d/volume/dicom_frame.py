@@ -59,6 +59,17 @@ class Frame:
     tilt: float | None
 
 
+def known(numbers: np.ndarray | None) -> np.ndarray:
+    """A spacing, orientation or position of a frame that was found to have it.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if numbers is None:
+        raise ValueError("a slice does not say where it lies")
+    return numbers
+
+
 def is_dicom(file: Path) -> bool:
     """Whether a file is DICOM: by the mark at byte 128, or, in old archives that lack it, by its first element."""
     with open(file, "rb") as stream:
@@ -137,8 +148,8 @@ def frames_of(file: Path, who: str, data: Any, rest: int) -> Iterator[Frame]:
             orientation=_numbers(data, sources, "ImageOrientationPatient", 6),
             position=_numbers(data, sources, "ImagePositionPatient", 3),
             thickness=_number(data, sources, "SliceThickness"),
-            slope=_number(data, sources, "RescaleSlope", 1.0),
-            intercept=_number(data, sources, "RescaleIntercept", 0.0),
+            slope=_number_or(data, sources, "RescaleSlope", 1.0),
+            intercept=_number_or(data, sources, "RescaleIntercept", 0.0),
             tilt=_number(data, [], "GantryDetectorTilt"),
         )
 
@@ -187,9 +198,14 @@ def _numbers(data: Any, sources: list, name: str, length: int) -> np.ndarray | N
     return numbers if numbers.shape == (length,) and np.isfinite(numbers).all() else None
 
 
-def _number(data: Any, sources: list, name: str, default: float | None = None) -> float | None:
+def _number(data: Any, sources: list, name: str) -> float | None:
     value = _value(data, sources, name)
-    return default if value is None or value == "" else float(value)
+    return None if value is None or value == "" else float(value)
+
+
+def _number_or(data: Any, sources: list, name: str, default: float) -> float:
+    found = _number(data, sources, name)
+    return default if found is None else found
 
 
 def _whole(value: Any) -> int | None:

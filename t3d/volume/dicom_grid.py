@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from t3d.errors import T3DError
-from t3d.volume.dicom_frame import Frame
+from t3d.volume.dicom_frame import Frame, known
 from t3d.volume.in_words import say_once
 
 logger = logging.getLogger(__name__)
@@ -50,17 +50,17 @@ def series_grid(frames: list[Frame], who: str) -> SeriesGrid:
             shifted sideways; slices that are missing.
     """
     _equal_slices(frames, who)
-    cosines = frames[0].orientation
+    cosines, spacing = known(frames[0].orientation), known(frames[0].spacing)
     normal = np.cross(cosines[:3], cosines[3:])
-    frames = sorted(frames, key=lambda frame: float(frame.position @ normal))
-    places = np.array([frame.position for frame in frames])
+    frames = sorted(frames, key=lambda frame: float(known(frame.position) @ normal))
+    places = np.array([known(frame.position) for frame in frames])
     along = places @ normal
     gaps = np.diff(along)
     _one_slice_each(frames, gaps, who)
     count = _even_count(frames, gaps, who)
     axis = places[-1] - places[0]
     astray = places - places[0] - np.outer((along - along[0]) / (along[-1] - along[0]), axis)
-    if np.abs(astray).max() > max(0.5, *frames[0].spacing):
+    if np.abs(astray).max() > max(0.5, *spacing):
         raise T3DError(
             f"{who}: slices are shifted sideways by up to {np.abs(astray).max():.1f} mm; keep only those of one "
             "volume."
@@ -68,8 +68,8 @@ def series_grid(frames: list[Frame], who: str) -> SeriesGrid:
     _say_tilt(frames, axis, normal, who)
     rows, columns = frames[0].size
     affine = np.eye(4)
-    affine[:3, 0] = cosines[:3] * frames[0].spacing[1]
-    affine[:3, 1] = cosines[3:] * frames[0].spacing[0]
+    affine[:3, 0] = cosines[:3] * spacing[1]
+    affine[:3, 1] = cosines[3:] * spacing[0]
     affine[:3, 2] = axis / (count - 1)
     affine[:3, 3] = places[0]
     if count == len(frames):
@@ -101,8 +101,8 @@ def _equal_slices(frames: list[Frame], who: str) -> None:
                 f"{who}: slices differ in {name} ({_list(usual)} and {_list(values[odd[0]])} in "
                 f"{_names([frames[n] for n in odd])}); keep only those of one volume."
             )
-    cosines = frames[0].orientation
-    if (frames[0].spacing <= 0).any() or abs(np.linalg.norm(np.cross(cosines[:3], cosines[3:])) - 1) > 1e-2:
+    cosines, spacing = known(frames[0].orientation), known(frames[0].spacing)
+    if (spacing <= 0).any() or abs(np.linalg.norm(np.cross(cosines[:3], cosines[3:])) - 1) > 1e-2:
         raise T3DError(f"{who}: has a spacing or an orientation that is none; export the series again.")
 
 
@@ -111,8 +111,8 @@ def _one_slice_each(frames: list[Frame], gaps: np.ndarray, who: str) -> None:
     if doubled.size:
         first, second = frames[doubled[0]], frames[doubled[0] + 1]
         raise T3DError(
-            f"{who}: {_pair(first, second)} are at the same position ({_list(first.position)}); remove the doubled "
-            "slices or the second phase."
+            f"{who}: {_pair(first, second)} are at the same position ({_list(known(first.position))}); remove the "
+            "doubled slices or the second phase."
         )
 
 
@@ -122,7 +122,8 @@ def _even_count(frames: list[Frame], gaps: np.ndarray, who: str) -> int:
     uneven = np.abs(gaps - usual) > GAP_TOLERANCE * usual
     if not uneven.any():
         return len(frames)
-    lost = [n for n in np.flatnonzero(gaps > (1 + GAP_TOLERANCE) * usual) if not _spanned(frames, gaps, usual, n)]
+    wide = np.flatnonzero(gaps > (1 + GAP_TOLERANCE) * usual).tolist()
+    lost = [n for n in wide if not _spanned(frames, gaps, usual, n)]
     if lost:
         first = lost[0]
         raise T3DError(

@@ -7,6 +7,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import DTypeLike
 
 from t3d.errors import T3DError
 from t3d.volume.dicom_folder import folder_frames, one_series
@@ -51,7 +52,7 @@ class SeriesVoxels:
         planes = [self._slice(place)[across] for place in wanted]
         return np.stack(planes, axis=-1) if planes else np.empty((*self.shape[:2], 0), np.float32)[across]
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """All voxels."""
         whole = self[:, :, :]
         return whole if dtype is None else whole.astype(dtype)

@@ -7,6 +7,8 @@ import numpy as np
 from monai.data.utils import AFFINE_TOL, affine_to_spacing, compute_shape_offset, zoom_affine
 from nibabel.orientations import inv_ornt_aff, io_orientation
 
+from t3d.triple import triple
+
 # A step sideways of this many source voxels over the whole volume changes no value by 1 HU.
 _STRAIGHT = 1e-4
 
@@ -44,7 +46,7 @@ def prepared_grid(shape: Sequence[int], affine: np.ndarray, spacing: Sequence[fl
     affine = np.asarray(affine, dtype=np.float64)
     turn = io_orientation(affine)
     turned_affine = affine @ inv_ornt_aff(turn, shape)
-    turned_shape = tuple(int(shape[int(np.flatnonzero(turn[:, 0] == axis)[0])]) for axis in range(3))
+    turned_shape = triple(int(shape[int(np.flatnonzero(turn[:, 0] == axis)[0])]) for axis in range(3))
     wanted = np.asarray(spacing, dtype=np.float64)
     found = affine_to_spacing(turned_affine, 3, wanted.dtype)
     # Spacing keeps a spacing that is the wanted one but for rounding.
@@ -62,7 +64,7 @@ def prepared_grid(shape: Sequence[int], affine: np.ndarray, spacing: Sequence[fl
     return PreparedGrid(
         turn=turn,
         turned_shape=turned_shape,
-        shape=tuple(int(side) for side in new_shape),
+        shape=triple(int(side) for side in new_shape),
         affine=new_affine,
         to_source=to_source,
         straight=bool(sideways.max() < _STRAIGHT),

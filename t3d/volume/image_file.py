@@ -2,7 +2,7 @@
 
 import gzip
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import nibabel as nib
 import numpy as np
@@ -85,7 +85,7 @@ def open_image(path: str | Path, *, keep_file_open: bool | None = None) -> Spati
         if not path.is_file():
             raise T3DError(f"{path.name} is neither a file nor a folder; correct the path.")
         if is_nifti(path):
-            return _mislabelled(path) or nib.load(path, keep_file_open=keep_file_open)
+            return _mislabelled(path) or cast(SpatialImage, nib.load(path, keep_file_open=keep_file_open))
         if is_other_format(path):
             return open_other(path)
         if is_dicom(path):

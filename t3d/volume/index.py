@@ -10,6 +10,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from t3d.errors import T3DError
+from t3d.triple import triple
 from t3d.volume.store import ENDING
 
 INDEX_ENDING = ".index.safetensors"
@@ -59,7 +60,7 @@ def read_highest(image: str | Path) -> tuple[np.ndarray, ...]:
     path = index_path(image)
     try:
         with safetensors.safe_open(path, "numpy") as found:
-            return tuple(found.get_tensor(f"highest.{axis}") for axis in range(3))
+            return triple(found.get_tensor(f"highest.{axis}") for axis in range(3))
     except (OSError, SafetensorError) as error:
         raise _damaged(path) from error
 
@@ -75,7 +76,7 @@ def read_index(image: str | Path) -> CaseIndex:
         found = safetensors.numpy.load_file(path)
         values = found["values"].tolist()
         return CaseIndex(
-            highest=tuple(found[f"highest.{axis}"] for axis in range(3)),
+            highest=triple(found[f"highest.{axis}"] for axis in range(3)),
             positions={value: found[f"positions.{value}"] for value in values},
             counts=dict(zip(values, found["counts"].tolist(), strict=True)),
             lesions={

@@ -43,7 +43,7 @@ def check_labels(
             training label empty; a class that no training case shows.
     """
     values = class_values(table)
-    owner = {value: name for name, numbers in values.items() for value in numbers}
+    owner: dict[float, str] = {value: name for name, numbers in values.items() for value in numbers}
     if not training:
         raise T3DError("the training list is empty: add cases to it, or set dataset_dir to the folder of the datalist")
     faults: list[str] = []
@@ -107,7 +107,7 @@ def _label_values(item: Mapping[str, Any]) -> tuple[list[float], str | None]:
             if fault:
                 return [], fault
         # the index of a prepared case knows its values, so that 25,000 labels need not be read
-        if is_stored(path) and is_stored(image):
+        if isinstance(image, str) and is_stored(path) and is_stored(image):
             return sorted(float(value) for value in read_index(image).counts), None
         with in_words(path.name):
             found = whole_numbers(np.unique(np.asanyarray(label.dataobj)))

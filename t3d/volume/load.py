@@ -1,7 +1,8 @@
 """Loading volumes, with every fault of a file said in the words of the case."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ class LoadVolumed(MapTransform):
         self,
         keys: KeysCollection = "image",
         *,
-        dtype=np.float32,
+        dtype: np.dtype | type = np.float32,
         allow_missing_keys: bool = False,
         spacing: Sequence[float] | float | None = None,
         orientation: str | None = None,
@@ -49,7 +50,7 @@ class LoadVolumed(MapTransform):
         self.load = LoadImage(image_only=True, ensure_channel_first=True, dtype=dtype)
         self.load.register(VolumeReader(spacing=spacing, orientation=orientation))
 
-    def __call__(self, data: Mapping[Hashable, str]) -> dict[Hashable, MetaTensor]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """A copy of the item with the volumes in place of the paths."""
         item = dict(data)
         for key in self.key_iterator(item):

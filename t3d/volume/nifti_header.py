@@ -2,6 +2,7 @@
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -98,7 +99,7 @@ def _claims_too_much(image: nib.spatialimages.SpatialImage, path: Path) -> list[
     return [f"claims {claimed / 2**20:.1f} MiB of voxels, the file has {size} bytes; copy or export it again"]
 
 
-def _raw_header(image: nib.spatialimages.SpatialImage, path: Path):
+def _raw_header(image: nib.spatialimages.SpatialImage, path: Path) -> Any:
     """The header before nibabel mends it, which it does without a word."""
     if not isinstance(image, nib.Nifti1Image) or not is_nifti(path):
         return None

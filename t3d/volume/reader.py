@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -33,11 +34,11 @@ class VolumeReader(ImageReader):
         super().__init__()
         self.spacing, self.orientation = spacing, orientation
 
-    def verify_suffix(self, filename) -> bool:
+    def verify_suffix(self, filename: Any) -> bool:
         """Always true: what this reader does not read, no other one may guess at."""
         return True
 
-    def read(self, data, **kwargs) -> Path:
+    def read(self, data: Any, **kwargs: Any) -> Path:
         """The path; see above."""
         (name,) = ensure_tuple(data)
         return Path(name)

@@ -7,6 +7,8 @@ import nibabel as nib
 import numpy as np
 from nibabel.orientations import inv_ornt_aff, io_orientation, ornt_transform
 
+from t3d.triple import triple
+
 # Ours, in voxels of the image: published labels are up to 0.02 mm off, and no voxel changes its neighbour below it.
 GRID_TOLERANCE = 0.05
 _AS_IT_IS = np.array([[0.0, 1], [1, 1], [2, 1]])
@@ -84,16 +86,18 @@ def grid_fault(
     )
 
 
-def _placed(shape, affine: np.ndarray, label_shape, label_affine: np.ndarray, turn: np.ndarray) -> Placement:
+def _placed(
+    shape: Sequence[int], affine: np.ndarray, label_shape: Sequence[int], label_affine: np.ndarray, turn: np.ndarray
+) -> Placement:
     found = [int(side) for side in label_shape[:3]]
     turned = [0, 0, 0]
     for axis in range(3):
         turned[int(turn[axis, 0])] = found[axis]
     if turned != [int(side) for side in shape[:3]]:
-        return Placement(turn, tuple(turned), np.inf, np.inf)
+        return Placement(turn, triple(turned), np.inf, np.inf)
     corners = np.array(np.meshgrid(*[(0, side - 1) for side in turned])).reshape(3, -1)
     there = label_affine @ inv_ornt_aff(turn, found) @ np.vstack([corners, np.ones(corners.shape[1])])
     here = affine @ np.vstack([corners, np.ones(corners.shape[1])])
     apart = (there - here)[:3]
     voxels = np.linalg.solve(affine[:3, :3], apart)
-    return Placement(turn, tuple(turned), float(np.abs(voxels).max()), float(np.linalg.norm(apart, axis=0).max()))
+    return Placement(turn, triple(turned), float(np.abs(voxels).max()), float(np.linalg.norm(apart, axis=0).max()))

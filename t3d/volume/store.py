@@ -4,14 +4,16 @@ import contextlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from t3d.errors import T3DError
+from t3d.triple import triple
 
 ENDING = ".b2nd"
 FORMAT_VERSION = 1
@@ -62,7 +64,7 @@ class StoredVolume:
         except (RuntimeError, OSError, ValueError) as error:
             raise _damaged(self.path) from error
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """All voxels."""
         whole = self[:]
         return whole if dtype is None else whole.astype(dtype)
@@ -87,7 +89,7 @@ def open_stored(path: str | Path) -> StoredVolume:
         )
     return StoredVolume(
         path=path,
-        shape=tuple(int(side) for side in array.shape),
+        shape=triple(int(side) for side in array.shape),
         dtype=np.dtype(array.dtype),
         affine=np.array(about["affine"], dtype=np.float64),
         spacing=tuple(about["spacing"]),
@@ -96,7 +98,9 @@ def open_stored(path: str | Path) -> StoredVolume:
 
 
 @contextlib.contextmanager
-def new_array(path: Path, *, shape, dtype, affine: np.ndarray, spacing) -> Iterator[Any]:
+def new_array(
+    path: Path, *, shape: Sequence[int], dtype: DTypeLike, affine: np.ndarray, spacing: Sequence[float]
+) -> Iterator[Any]:
     """A blosc2 array to be filled in contiguous parts; the same parts in the same order give the same bytes.
 
     One thread each: threads of blosc2 write blocks in the order in which they end, and cases run side by side anyway.

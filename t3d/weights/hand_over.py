@@ -129,6 +129,8 @@ def load_encoder(
     expected = encoder.state_dict(prefix=backbone.prefix)
     found, record = read_encoder(path)
     theirs = backbone_of_weights(found)
+    if theirs is None:
+        raise T3DError(f"{path} holds no encoder that is known here: choose other weights; nothing was loaded.")
     if theirs is not backbone:
         raise T3DError(
             f"{path} holds a {theirs.name} encoder, but this network has a {backbone.name} one: choose weights of "
