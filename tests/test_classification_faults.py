@@ -107,7 +107,7 @@ FAULTS = {
     "unknown finding": (lambda lists: None, ["gout", "correct its name"], {"findings": ["gout", "cardiomegaly"]}),
     "empty choice": (lambda lists: None, ["distinct names"], {"findings": []}),
     "crop side": (lambda lists: None, ["40", "divisible by 32"], {"crop_size": 40}),
-    "fraction": (lambda lists: None, ["label_fraction 0"], {"label_fraction": 0}),
+    "fraction": (lambda lists: None, ["--label_fraction is 0"], {"label_fraction": 0}),
     "no encoder file": (lambda lists: None, ["nowhere.pt"], {"encoder_weights": "nowhere.pt"}),
 }
 

@@ -34,7 +34,7 @@ def test_without_data_a_bundle_opens_empty_and_broken_data_is_said(datalist, tmp
     assert labelled_items(tmp_path / "nowhere.json", "training") == []
     assert labelled_items(datalist, "validation") == labelled_items(datalist, "other") == []
     datalist.write_text("{")
-    with pytest.raises(T3DError, match=r"datalist.json is not valid JSON"):
+    with pytest.raises(T3DError, match=r"datalist.json is no datalist: it is not valid JSON"):
         labelled_items(datalist, "training")
 
 

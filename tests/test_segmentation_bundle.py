@@ -124,9 +124,9 @@ def test_stages_agree_on_preparation_and_on_results():
     written = {key: value for key, value in inference["postprocessing"].items() if key != "save_probabilities"}
     assert written == evaluate["validate#postprocessing"]
     assert train["validate"]["inferer"] == inference["inferer"]
-    for key in ("network_def", "labels", "labels_from", "class_names", "record", "recorded", "bundle_root",
-                "preparation", "crop_size", "feature_size", "window_size", "sw_batch_size", "overlap", "blend_on_cpu",
-                "spacing", "orientation", "hu_range"):  # fmt: skip
+    for key in ("network_def", "labels", "given_labels", "default_labels", "class_names", "record", "recorded",
+                "bundle_root", "preparation", "crop_size", "feature_size", "window_size", "sw_batch_size", "overlap",
+                "blend_on_cpu", "spacing", "orientation", "hu_range"):  # fmt: skip
         assert train[key] == inference[key], key
 
 

@@ -61,7 +61,7 @@ def test_evaluation_does_not_overwrite_unasked_and_refuses_other_preparation(tra
         ({"dataset_dir": "nowhere"}, "datalist.json does not exist"),
         ({"crop_size": 32}, "at least 64"),
         ({"labels_file": "nowhere.json"}, "set labels_file to a label table"),
-        ({"label_fraction": 0}, "outside (0, 1]"),
+        ({"label_fraction": 0}, "--label_fraction is 0; give a number above 0 and at most 1"),
     ],
 )
 def test_faults_of_settings_are_plain_and_leave_nothing(few, tmp_path, change, words):

@@ -12,9 +12,11 @@ import t3d.bundle.augmentation
 import t3d.bundle.steps
 from t3d.monai_label.request_check import CheckRequest
 from t3d.transforms.like_input import LikeInputd
+from t3d.volume.label_on_image import LabelOnImaged
 
-# tested on their own: the look at a server's request, and what was a lambda in 0.1.0
-_APART = (CheckRequest, LikeInputd, Lambda, type(None))
+# tested on their own: the look at a server's request, what was a lambda in 0.1.0, and the reading of files, which has
+# one reader now and lays labels on their images
+_APART = (CheckRequest, LabelOnImaged, LikeInputd, Lambda, type(None))
 TRAIN, EVALUATE, INFERENCE = ("train",), ("train", "evaluate"), ("inference",)
 
 
@@ -22,7 +24,17 @@ def steps(transform: Compose) -> list:
     """The state of each step, compositions inside compositions kept, since seeds are dealt out along them."""
     if isinstance(transform, Compose):
         return [steps(one) for one in transform.transforms if not isinstance(one, _APART)]
-    return state(transform)
+    return _apart_from_reading(state(transform))
+
+
+def _apart_from_reading(made):
+    """Also where an Invertd holds the steps that it inverts."""
+    if isinstance(made, dict):
+        return {name: _apart_from_reading(one) for name, one in made.items() if name not in ("readers", "auto_select")}
+    if isinstance(made, list):
+        kept = [one for one in made if not (isinstance(one, dict) and one.get("a", "").endswith("LabelOnImaged"))]
+        return [_apart_from_reading(one) for one in kept]
+    return made
 
 
 def same(found: Compose, expected: Compose, *, count: int) -> None:

@@ -1,9 +1,9 @@
 """Options that nothing reads: a misspelt one would leave its default in force without a word."""
 
 import difflib
-import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from monai.utils import BundlePropertyConfig
 
 from t3d.bundle.option_table import OPTIONS
 from t3d.bundle.options import SEPARATOR
+from t3d.bundle.recipe import LINE
+from t3d.files import read_json
 
 REFERENCE = re.compile(r"@(\w+(?:(?:::|#)\w*)*)")
 SECTIONS = ("train", "validate")
@@ -33,9 +35,9 @@ PROPERTIES = {
 def unread_faults(config: Mapping[str, Any], folder: Path, run_lists: set[str]) -> list[str]:
     """Say of each option that nothing in a configuration reads which one was probably meant.
 
-    An option is read when an @reference names it or something in it, when it is an id that MONAI knows, when it
-    starts with an underscore (comments), or when it was copied elsewhere as a %macro. What the bundle's own files
-    say, and an overlay has put out of use, was not typed.
+    An option is read when an @reference names it or something in it, when the recipe records it, when it is an id that
+    MONAI knows, when it starts with an underscore (comments), or when it was copied elsewhere as a %macro. What the
+    bundle's own files say, and an overlay has put out of use, was not typed.
 
     Args:
         config: of the run, all files and overrides together, macros resolved, not yet evaluated.
@@ -43,7 +45,7 @@ def unread_faults(config: Mapping[str, Any], folder: Path, run_lists: set[str]) 
         run_lists: ids of the lists that this run evaluates.
     """
     read = {name.replace("#", SEPARATOR) for name in _references(config)} | PROPERTIES
-    tops = {name.split(SEPARATOR)[0] for name in read} | MONAI | EXPERIMENTS | run_lists
+    tops = {name.split(SEPARATOR)[0] for name in read} | MONAI | EXPERIMENTS | run_lists | _of_the_recipe(config, read)
     unread = [key for key in config if key not in tops and not key.startswith("_")]
     for section in SECTIONS:
         inside = config.get(section)
@@ -54,12 +56,25 @@ def unread_faults(config: Mapping[str, Any], folder: Path, run_lists: set[str]) 
         return []
     shipped = _shipped(folder)
     options = {key: key for key in config if key in tops and key in OPTIONS} | {key: key for key in RUN}
-    nested = {name.split(SEPARATOR)[-1]: name for name in read if name.split(SEPARATOR)[0] in SECTIONS}
+    inner = [name for name in sorted(read) if name.split(SEPARATOR)[0] in SECTIONS]
+
+    def meant(key: str) -> dict[str, str]:
+        # a name of the same section before one of the other
+        own, other = (
+            [n for n in inner if (n.split(SEPARATOR)[0] == key.split(SEPARATOR)[0]) is same] for same in (True, False)
+        )
+        return {name.split(SEPARATOR)[-1]: name for name in (*other, *own)} | options if SEPARATOR in key else options
+
     return [
-        _fault(key, options if SEPARATOR not in key else nested | options, shipped)
+        _fault(key, meant(key), shipped)
         for key in unread
         if _at(config, key) not in shipped.get(key, []) and not _copied(_at(config, key), key, config)
     ]
+
+
+def _of_the_recipe(config: Mapping[str, Any], read: set[str]) -> set[str]:
+    """The options above the line, where the recipe is asked for: it takes them all."""
+    return set(takewhile(lambda key: key != LINE, config)) if "recipe" in read and LINE in config else set()
 
 
 def _fault(key: str, options: dict[str, str], shipped: Mapping[str, list]) -> str:
@@ -90,7 +105,7 @@ def _shipped(folder: Path) -> dict[str, list]:
     """Ids of the configuration files of a bundle, each with the values that they give it."""
     found: dict[str, list] = {}
     for file in folder.glob("*.json"):
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file, what="configuration", remedy="restore it from the bundle")
         if not isinstance(content, dict):
             continue
         values = {key.replace("#", SEPARATOR): value for key, value in content.items()}
