@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "t3d"
 # modules that lie directly in t3d/.
 LAYERS = (
     ("errors", "renamed"),
-    ("__init__", "atomic", "flag"),
+    ("__init__", "atomic", "flag", "triple"),
     ("files",),
     ("command_line",),
     ("metrics", "losses", "volume", "phantoms"),
