@@ -45,7 +45,7 @@ help:
 	@echo "make test-label a real MONAI Label server, with monai $(LABEL_MONAI); Python 3.10 or 3.11"
 	@echo "make test-zips run the packed bundles in an environment made from their cards' install lines"
 	@echo "make zoo-check what the MONAI model zoo checks: files, metadata, networks, properties, workflows"
-	@echo "make lint      check style and format"
+	@echo "make lint      check style, format and types"
 	@echo "make format    mend style and format"
 	@echo "make demo      phantoms, pre-training, segmentation, classification and a report page, into $(DEMO_DIR)/;"
 	@echo "               stopped and started again it goes on. Its steps alone (delete a step's folder to have it"
@@ -64,9 +64,13 @@ help:
 	@scripts/environment.sh .venv-demo demo
 	@touch $@
 
+# Lines of t3d that the tests must run, in percent; those that only bundles started as programs run are not counted
+COVERAGE ?= 80
+MEASURED = --cov=t3d --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
+
 test: .venv-test/ready
 	@echo "==> running the tests, two modules at a time"
-	@OMP_NUM_THREADS=1 $(TEST_PYTHON) -m pytest -q --numprocesses 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(TEST_PYTHON) -m pytest -q --numprocesses 2 --dist loadfile $(MEASURED)
 
 .venv-label-%/ready: pyproject.toml scripts/environment.sh scripts/label_environment.sh
 	@scripts/label_environment.sh .venv-label-$* $*
@@ -98,9 +102,10 @@ zoo-check: .venv-test/ready
 	@OMP_NUM_THREADS=1 $(TEST_PYTHON) -m pytest -q $(ZOO_TESTS)
 
 lint: .venv-test/ready
-	@echo "==> checking style and format"
+	@echo "==> checking style, format and types"
 	@$(TEST_PYTHON) -m ruff check .
 	@$(TEST_PYTHON) -m ruff format --check .
+	@$(TEST_PYTHON) -m mypy
 	@$(TEST_PYTHON) scripts/format_configs.py --check
 
 format: .venv-test/ready

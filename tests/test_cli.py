@@ -2,9 +2,11 @@ import functools
 import logging
 import subprocess
 import sys
+from unittest.mock import create_autospec
 
 import pytest
 
+import t3d.export.command
 import t3d.phantoms
 from t3d.cli import main
 from t3d.command_line import run_command
@@ -46,6 +48,13 @@ def test_options_arrive_with_their_types(written):
     assert written == [(("p",), options)]
     main(["phantoms", "p", "--noise", "1e1"])
     assert written[1][1]["noise"] == 10.0 and written[1][1]["montage"] is True
+
+
+def test_every_option_of_export_arrives(monkeypatch):
+    call = create_autospec(t3d.export.command.export_bundle)
+    monkeypatch.setattr(t3d.export.command, "export_bundle", call)
+    main(["export", "b", "--out_dir", "o", "--ckpt_dir", "c", "--image", "i.nii.gz", "--overwrite"])
+    call.assert_called_once_with("b", out_dir="o", ckpt_dir="c", image="i.nii.gz", overwrite=True)
 
 
 @pytest.mark.parametrize("folder", ["2024_01", "007", "1e5", "2024", "0x10", "a=1e5", "my folder"])
