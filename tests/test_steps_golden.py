@@ -30,7 +30,8 @@ def steps(transform: Compose) -> list:
 def _apart_from_reading(made):
     """Also where an Invertd holds the steps that it inverts."""
     if isinstance(made, dict):
-        return {name: _apart_from_reading(one) for name, one in made.items() if name not in ("readers", "auto_select")}
+        passed_over = "_loader" if made.get("a", "").endswith(".LoadImaged") else None
+        return {name: _apart_from_reading(one) for name, one in made.items() if name != passed_over}
     if isinstance(made, list):
         kept = [one for one in made if not (isinstance(one, dict) and one.get("a", "").endswith("LabelOnImaged"))]
         return [_apart_from_reading(one) for one in kept]
