@@ -8,8 +8,8 @@ from t3d.reports.heading_names import KINDS
 from t3d.reports.letters import UPPER, WIDE_STOPS
 
 # A header stands at the start of the text, of a line or of a sentence and ends with a colon, or fills its line. A
-# "label" is any other one in capitals ("CT ABDOMEN:", "NEEDLE EMG:"), or the name of a part of the body at the start of
-# a line ("Thorax:").
+# "label" is any other one in capitals ("CT ABDOMEN:", "NEEDLE EMG:"), or a part of the body at the start of a line
+# ("Thorax:").
 _BODY_PART = (
     r"(?:(?:CT|MRI?|PET|Chest|Thorax|Abdomen|Pelvis|Lungs?|Liver|Heart|Mediastinum|Neck|Head|Brain)"
     r"\b[\w ,/&()-]{0,40}:)"

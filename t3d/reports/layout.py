@@ -7,23 +7,26 @@ from t3d.reports.letters import HAN, LOWER, OPENING, UPPER
 
 _ANY = rf"(?P<name>(?i:{any_of(KINDS)}))"
 _TOLD = ("both", "findings", "report", "impression")
-_COLON = r"[:\uff1a]"
+_COLON = r"[:：]"
 _LINE = r"(?:(?<=\n)|^)"
 _AFTER = r"(?:(?<=\s)|^)"
 _ENDS_LINE = r"(?= *(?:\n|\Z))"
-_BRACKETS = r"[\[{<\u3010\uff3b\u3014\uff1c\u3008\u300a\u300c]+", r"[\]}>\u3011\uff3d\u3015\uff1e\u3009\u300b\u300d]+"
-_FENCE = r"[-=*_~+\u2013\u2014]"
+_BRACKETS = (
+    r"[\[{<【［〔＜〈《「]{1,3}",
+    r"[\]}>】］〕＞〉》」]{1,3}",
+)
+_FENCE = r"[-=*_~+–—]"
 # Signs around a name; the name is kept as "NAME:".
 _DECORATED = [
     re.compile(pattern)
     for pattern in (
-        rf"{_AFTER}(?:#{{1,6}} ?)?{_FENCE}+ ?{_ANY} ?{_COLON}? ?{_FENCE}+ ?{_COLON}?",
+        rf"{_AFTER}(?:#{{1,6}} ?)?{_FENCE}{{1,80}} ?{_ANY} ?{_COLON}? ?{_FENCE}{{1,80}} ?{_COLON}?",
         rf"(?:#{{1,6}} ?)?(?:[*_]{{2}})?{_BRACKETS[0]} ?{_ANY} ?{_COLON}? ?{_BRACKETS[1]}(?:[*_]{{2}})? ?{_COLON}?",
         rf"{_AFTER}#{{1,6}} ?{_ANY}(?: ?#+{_ENDS_LINE}| ?{_COLON}|{_ENDS_LINE}|(?= {OPENING}))",
-        rf"{_LINE}(?:{_FENCE}{{2,}}|[-*\u2022\u25a0\u25c6\u25cf\u25cb\u25a1\u25b6\u25bc\u25ce\u30fb\u203b>|]) ?{_ANY}"
+        rf"{_LINE}(?:{_FENCE}{{2,80}}|[-*•■◆●○□▶▼◎・※>|]) ?{_ANY}"
         rf"(?: ?{_COLON}|{_ENDS_LINE})",
         rf"{_LINE}{_ANY} ?{_COLON}?\n(?:[-=~_] ?){{3,}}{_ENDS_LINE}",
-        rf"{_LINE}{_ANY}(?: ?{_FENCE}{{2,}}(?= |\n|\Z)| [-\u2013\u2014](?= ))",
+        rf"{_LINE}{_ANY}(?: ?{_FENCE}{{2,80}}(?= |\n|\Z)| [-–—](?= ))",
     )
 ]
 _CLOSING_TAG = re.compile(rf"</ ?(?i:{any_of(KINDS)}) ?>")

@@ -5,13 +5,15 @@ import re
 
 _EXCEL = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _HL7_BREAK = re.compile(r"\\(?:\.(?:br|sp|ce|in)[+-]?\d*|X0[DdAa](?:0[DdAa])?)\\")
-_BREAK_AS_TEXT = re.compile(r"\\+r\\+n|\\+n|\\+r(?![a-z])")
+_BREAK_AS_TEXT = re.compile(r"\\{1,4}r\\{1,4}n|\\{1,4}n|\\{1,4}r(?![a-z])")
 # One of these shows that the export escapes its line breaks; "left\right" and "artery\nerve" alone do not.
-_SURELY_A_BREAK = re.compile(r"\\r\\+n|\\[rn](?![a-z])")
-_TAB_AS_TEXT = re.compile(r"\\+t(?![a-z])")
+_SURELY_A_BREAK = re.compile(r"\\r\\{1,4}n|\\[rn](?![a-z])")
+_TAB_AS_TEXT = re.compile(r"\\{1,4}t(?![a-z])")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _NO_TEXT = re.compile(
-    r"<!--.*?-->|<!\[CDATA\[|\]\]>|<(style|script|title)\b[^<>]*>.*?</\1\s*>|<[!?][^<>]*>", re.I | re.S
+    r"<!--.{0,5000}?-->|<!\[CDATA\[|\]\]>"
+    r"|<(style|script|title)\b[^<>]{0,300}>.{0,20000}?</\1\s*>|<[!?][^<>]{0,300}>",
+    re.I | re.S,
 )
 _LINE_TAG = re.compile(r"<br(?:\s[^<>]{0,300})?/?>(?:[ \t]*\r?\n)?|</(?:div|tr|ul|ol|dl|dd|dt|table|pre)\s*>", re.I)
 _PARAGRAPH_TAG = re.compile(r"</?(?:p|h[1-6]|section|article|blockquote|hr)(?:\s[^<>]{0,300})?/?>", re.I)

@@ -11,7 +11,7 @@ _ABBREVIATIONS = frozenset(
 )
 _CLOSERS = r"[\"')\]»”’」』）】]*"
 _SENTENCE_END = re.compile(
-    rf"[{STOPS}]+{_CLOSERS}\s+(?=[\"'(\[¿¡«„“‚]{{0,2}}{OPENING})"
+    rf"(?<![{STOPS}])[{STOPS}]+{_CLOSERS}\s+(?=[\"'(\[¿¡«„“‚]{{0,2}}{OPENING})"
     # in Chinese and Japanese no space follows, but a number may go on
     rf"|(?:[{WIDE_STOPS}]|．(?![0-9０-９])|(?<=[{HAN}])\.(?=[{HAN}]))[{WIDE_STOPS}]*{_CLOSERS}\s*"
 )
