@@ -11,13 +11,14 @@ _ABBREVIATIONS = frozenset(
 )
 _CLOSERS = r"[\"')\]»”’」』）】]*"
 _SENTENCE_END = re.compile(
-    rf"(?<![{STOPS}])[{STOPS}]+{_CLOSERS}\s+(?=[\"'(\[¿¡«„“‚]{{0,2}}{OPENING})"
+    rf"(?<![{STOPS}])[{STOPS}]+{_CLOSERS}\s+(?=(?:[\"'(\[¿¡„“‚]|« ?){{0,2}}{OPENING})"
     # in Chinese and Japanese no space follows, but a number may go on
     rf"|(?:[{WIDE_STOPS}]|．(?![0-9０-９])|(?<=[{HAN}])\.(?=[{HAN}]))[{WIDE_STOPS}]*{_CLOSERS}\s*"
 )
 _NEW_LINE_OPENS_SENTENCE = re.compile(
     rf"\n\s*\n|\n(?=\s*(?:\d{{1,2}}(?:[.)]\s|[、．）])|[-*•]\s|[^\W\d_{LOWER}][\w /()-]{{0,40}}[:：]))"
 )
+_BEFORE_NUMBER = frozenset("no nos nr".split())  # "No. 3"; "Nodule? No. Clear." ends
 # After these a number is an ordinal, whose stop the next word follows: "am 3. Mai", "der 5. Rippe".
 _BEFORE_ORDINAL = frozenset("der des dem den das am im vom zum zur beim".split())
 _INITIAL = re.compile(r"[^\W\d_]\.")
@@ -60,7 +61,7 @@ def _is_inner_stop(before: str, after: str) -> bool:
     if last.isdigit() and len(last) <= 2:
         return not previous or previous.endswith((":", "：")) or previous.lower() in _BEFORE_ORDINAL
     if last.lower() in _ABBREVIATIONS:
-        return True
+        return last.lower() not in _BEFORE_NUMBER or after[:1].isdigit()
     if len(last) != 1 or not last.isalpha() or last == "I":  # "Grade I." ends a sentence
         return False
     # an initial; or one of "z. B." and "V. a.", which are written with a space too
