@@ -37,7 +37,8 @@ FORMS = {
     "Report and Opinion": f"Clinical history: {H}\nReport:\n{F1} {F2}\nOpinion: {END}",
     "sentence case without colons": f"Clinical history\n{H}\n\nReport\n{F1} {F2}\n\nConclusion\n{END}",
     "Report on one line": f"Clinical details: {H} Report: {F1} {F2} Opinion: {END}",
-    "tags named as the sections": f"<HISTORY>{H}</HISTORY><FINDINGS>{F1} {F2}</FINDINGS><IMPRESSION>{END}</IMPRESSION>",
+    "tags named as the sections": f"<HISTORY>{H}</HISTORY>"
+    f"<FINDINGS>{F1} {F2}</FINDINGS><IMPRESSION>{END}</IMPRESSION>",
     "HTML": f"<html><body><h2>History</h2><p>{H}</p><h2>Findings</h2><p>"
     f"{F1}&nbsp;{F2}</p><h2>Impression</h2><p>{END}</p></body></html>",
     "HTML, bold headings": f"<div><b>HISTORY:</b> {H}</div><div><b>FINDINGS:</b> "
