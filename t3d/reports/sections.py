@@ -129,7 +129,7 @@ def _parts(text: str, note: bool) -> list[tuple[str, int, int]]:
                 continue
             starts.append((kind, heading.start, heading.start))
         elif kind == "results":
-            if heading.opens_line and inside not in ("findings", "both"):
+            if (heading.opens_line or not in_results) and inside not in ("findings", "both"):
                 starts.append((kind, heading.start, heading.start))
         # "COMPARISON: None." within a line of findings: what follows it is findings again, so it stays there.
         elif kind in _TOLD or heading.opens_line or not in_results:
