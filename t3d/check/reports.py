@@ -13,6 +13,7 @@ from t3d.check.regions import REGIONS, foreign_reports, region_words
 from t3d.check.remark import Remark
 from t3d.reports.clean import clean_report
 from t3d.reports.sections import select_sections
+from t3d.reports.unknown import MUCH, foreign_share
 
 # Measured with BERT's uncased vocabulary on 271 real reports: 1.11 (0.97 to 1.19) tokens per piece as counted here.
 TOKENS_PER_PIECE = 1.11
@@ -33,6 +34,7 @@ class ReportBook:
         self.tokens = np.zeros(size, np.int32)
         self.signatures = np.zeros((size, HASHES), np.uint32)
         self.regions = np.zeros((size, len(REGIONS)), np.uint8)
+        self.foreign = np.zeros(size, np.float32)
         self.first: dict[bytes, int] = {}
         self.same: list[tuple[int, int]] = []
         self.empty: list[tuple[int, str]] = []
@@ -40,7 +42,8 @@ class ReportBook:
 
     def add(self, number: int, report: Any) -> None:
         """Note the report of case ``number``."""
-        if report is None or (isinstance(report, str) and not clean_report(report)):
+        text = clean_report(report) if isinstance(report, str) else ""
+        if report is None or (isinstance(report, str) and not text):
             self.empty.append((number, "has no report" if report is None else "has an empty report"))
             return
         if not isinstance(report, str):
@@ -51,10 +54,10 @@ class ReportBook:
             return
         if _MISREAD.search(report):
             self.faults.append((number, "was read in another encoding than it was written in; export it as UTF-8"))
-        text = clean_report(report)
         self.tokens[number] = token_estimate(select_sections(text))
         self.signatures[number] = signature(text)
         self.regions[number] = region_words(text)
+        self.foreign[number] = foreign_share(text)
         words = " ".join(re.findall(r"\w+", text.lower()))
         digest = hashlib.blake2b(words.encode(), digest_size=16).digest()
         if self.first.setdefault(digest, number) != number:
@@ -74,6 +77,13 @@ class ReportBook:
         for number in np.flatnonzero(self.tokens > self.max_tokens).tolist():
             what = f"has about {self.tokens[number]} tokens, {self.max_tokens} are read; the training cuts it"
             yield _remark(cases, number, "long report", what)
+        for number in np.flatnonzero(self.foreign >= MUCH).tolist():
+            what = (
+                f"has {100 * self.foreign[number]:.0f} % of its letters outside the Latin alphabet; an English text "
+                "encoder may know its words only as [UNK]: choose one for its language and count with t3d reports "
+                "--text_encoder NAME"
+            )
+            yield _remark(cases, number, "unknown letters", what)
         same = set(self.same)
         for pairs, said in ((self.same, "the same"), (near_duplicates(self.signatures), "nearly the same")):
             for number, other in pairs:
@@ -101,6 +111,7 @@ class ReportBook:
                 "max_tokens": self.max_tokens,
             },
             "same_as_an_earlier_one": len(self.same),
+            "in_another_alphabet": int((self.foreign >= MUCH).sum()),
             "body_parts": {name: int(n) for name, n in zip(REGIONS, told.sum(axis=0), strict=True) if n},
         }
 

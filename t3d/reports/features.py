@@ -14,12 +14,14 @@ from torch.nn.utils.rnn import pad_sequence
 
 from t3d.errors import T3DError
 from t3d.reports.feature_file import is_whole, read_features, write_features
+from t3d.reports.once import Once
 from t3d.reports.sections import SECTIONS
 from t3d.reports.tokens import ReportTokenizer, report_number
 
 logger = logging.getLogger(__name__)
 
 _FORMAT = "t3d report features 1"
+_KEPT = 65536  # reports whose file and number a process keeps: some 400 bytes each
 
 
 class ReportFeatures:
@@ -63,6 +65,7 @@ class ReportFeatures:
         }
         self._make_tokenizer = tokenizer
         self.encoder = encoder
+        self._known: Once[tuple[Path, int]] = Once(_KEPT)
         if not isinstance(encoder, partial):
             self._encoder_facts  # noqa: B018 - what is wrong with it is said now
 
@@ -111,7 +114,7 @@ class ReportFeatures:
         self.encoder = None
 
     def precompute(self, items: Iterable[Mapping[str, Any]], *, key: str = "report", batch_size: int = 32) -> int:
-        """Compute what is not in the cache or damaged there, and log how many reports are cut.
+        """Compute what is not in the cache or damaged there; log how many reports are cut, and what is [UNK].
 
         Args:
             items: datalist items with the text under ``key`` and a ``case_id``.
@@ -126,17 +129,20 @@ class ReportFeatures:
         """
         missing: dict[Path, tuple[Tensor, Tensor]] = {}
         seen: set[Path] = set()
-        cut = []
+        cut, unknown = [], self.reports.unknown_tokens()
         for item in items:
             case_id = str(item.get("case_id", "?"))
             sentences = self.reports.sentences(item.get(key), case_id)
             tokens = self.reports.tokenise(sentences, case_id)
             cut.append(tokens.cut)
-            path = self._path(sentences)
+            path, number = self._path(sentences), report_number(sentences)
+            unknown.add(case_id, tokens.ids, number)
+            self._known.put(item[key], (path, number))
             if path not in seen and not self._cached(path, case_id):
                 missing[path] = tokens.ids, tokens.sentence
             seen.add(path)
         self.reports.say_cut(sum(cut), len(cut))
+        unknown.say(self.reports.name)
         # Like lengths together: less padding to compute.
         order = sorted(missing, key=lambda path: (len(missing[path][0]), path.name))
         done = 0
@@ -162,10 +168,9 @@ class ReportFeatures:
         Raises:
             T3DError: the report is missing or empty, or is not in the cache and the encoder was released.
         """
-        sentences = self.reports.sentences(text, case_id)
-        path = self._path(sentences)
+        path, _ = self._look_up(text, case_id)
         if not self._cached(path, case_id):
-            tokens = self.reports.tokenise(sentences, case_id)
+            tokens, _ = self.reports.read(text, case_id)
             write_features(path, self._encode([tokens.ids], case_id)[0], tokens.sentence)
         features, sentence = read_features(path)
         visible = torch.ones(len(features), dtype=torch.bool)
@@ -179,7 +184,16 @@ class ReportFeatures:
 
     def report_id(self, text: Any, case_id: str = "?") -> int:
         """See ``report_number``."""
-        return report_number(self.reports.sentences(text, case_id))
+        return self._look_up(text, case_id)[1]
+
+    def _look_up(self, text: Any, case_id: str) -> tuple[Path, int]:
+        """The file of a report and its number; a text that was looked up before is not cleaned and split again."""
+
+        def make() -> tuple[Path, int]:
+            sentences = self.reports.sentences(text, case_id)
+            return self._path(sentences), report_number(sentences)
+
+        return self._known.get(text, make) if isinstance(text, str) else make()
 
     def _path(self, sentences: Sequence[str]) -> Path:
         name = hashlib.sha256(json.dumps([*self._prefix, sentences]).encode()).hexdigest()

@@ -4,62 +4,24 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_EXAM = r"exam|examination|stud(?:y|ies)|test"
+from t3d.reports.heading_names import KINDS
+from t3d.reports.letters import UPPER, WIDE_STOPS
 
-# Collected by hand from public sample reports and common reporting templates (ours). Any other "Label:" stays in the
-# text of its section. The order decides between patterns that both match.
-_KINDS = {
-    "both": (r"findings? ?(?:and|/|&) ?impressions?", r"interpretations?(?: of images)?"),
-    "findings": (
-        r"findings?",
-        r"(?:technique|procedure) and (?:findings?|interpretation)",
-        r"observations?",
-        r"studies",
-    ),
-    "impression": (
-        r"(?:final |overall |clinical )?impressions?",
-        r"conclusions?",
-        r"opinion",
-        r"impressions? ?(?:and|/|&) ?(?:plan|recommendations?|conclusions?)",
-    ),
-    # these close a report that has said something; alone they are the end of a letter
-    "closing": (r"(?:in )?summary", r"recommendations?", r"plan", r"assessment", r"[a-z]+graphic diagnos[ie]s"),
-    "discussion": (r"discussion",),
-    "exam": (rf"(?:type of )?(?:{_EXAM})", r"(?:name of operation|operation performed)"),
-    "procedure": (r"procedures?(?: done| performed)?",),
-    "technique": (
-        r"(?:imaging |image |stress )?techniques?(?: of procedure)?",
-        r"technical quality",
-        r"(?:nuclear |imaging |stress )?protocol",
-        r"contrast",
-        r"(?:description|summary|details) of procedure",
-        r"procedures? in detail",
-    ),
-    "comparison": (rf"comparisons?(?: (?:{_EXAM}))?", r"correlation", r"prior (?:study|exam)"),
-    "history": (
-        r"[a-z /]{0,30}(?:history(?: of present illness)?|hx)",
-        r"(?:pmh|hpi)(?:/[a-z/]{2,12})?",
-        r"cc|chief complaint|symptoms?",
-        r"(?:clinical|patient|relevant)(?: (?:information|data))?",
-        rf"(?:clinical |pertinent |brief )?indications?(?: for (?:the )?(?:{_EXAM}|procedure))?",
-        r"reason for (?:the )?[a-z ]{3,20}",
-        r"(?:preoperative|admitting|referring) diagnos[ie]s",
-    ),
-    "other": (
-        r"postoperative diagnos[ie]s",
-        r"medications?|meds|pertinent medications?|allergies|anesthesia|complications|estimated blood loss",
-        r"fluoro(?:scopy)? time",
-        r"objective|physical exam(?:ination)?|vital signs",
-        r"[a-z /]{0,30}information",
-    ),
-}
 # A header stands at the start of the text, of a line or of a sentence and ends with a colon, or fills its line. A
-# "label" is any other one in capitals ("CT ABDOMEN:", "NEEDLE EMG:").
-_HEADER = re.compile(
-    r"(?:^|(?<=\n)|(?<=[.!?;:,] ))(?:(?:"
-    + "|".join(f"(?P<{kind}>(?i:{'|'.join(names)}))" for kind, names in _KINDS.items())
-    + r")[ \t]*(?::|(?=\n)|\Z)|(?P<label>[A-Z][A-Z0-9 ,/&()-]{2,40}:))"
+# "label" is any other one in capitals ("CT ABDOMEN:", "NEEDLE EMG:"), or a part of the body at the start of a line
+# ("Thorax:").
+_BODY_PART = (
+    r"(?:(?:CT|MRI?|PET|Chest|Thorax|Abdomen|Pelvis|Lungs?|Liver|Heart|Mediastinum|Neck|Head|Brain)"
+    r"\b[\w ,/&()-]{0,40}:)"
 )
+_HEADER = re.compile(
+    rf"(?:^|(?<=\n)|(?<=[.!?;:,] )|(?<=[{WIDE_STOPS}]))(?:"
+    r"(?P<number>(?:(?<=\n)|^)(?:\d{1,2}|[IVX]{1,4})[.)][ \t]*)?(?:"
+    + "|".join(f"(?P<{kind}>(?i:{'|'.join(names)}))" for kind, names in KINDS.items())
+    + r")[ \t]*(?:[:\uff1a]|(?=\n)|\Z)"
+    rf"|(?P<label>[{UPPER}][{UPPER}0-9 ,/&()-]{{2,40}}[:\uff1a]|(?:(?<=\n)|^){_BODY_PART}))"
+)
+_TOLD = ("both", "findings", "report", "impression")
 _RESULTS = re.compile(r"(?:FINDINGS|RESULTS?|INTERPRETATIONS?):\Z")
 # What a neurologist's or surgeon's note begins with and a radiology report does not.
 _CLINIC_NOTE = re.compile(r"(?:^|\n)(?i:cc|hx|chief complaint|history of present illness) ?:")
@@ -75,19 +37,32 @@ class Heading(NamedTuple):
 
 
 def find_headings(text: str) -> Iterator[Heading]:
-    """The headings of a cleaned report, in order; kinds are those above, ``results`` and ``label``.
+    """The headings of a cleaned report, in order; kinds are those of ``heading_names``, ``results`` and ``label``.
 
     ``results`` is a heading in capitals that ends in FINDINGS, RESULTS or INTERPRETATION; ``label`` is any other
-    unnamed one in capitals.
+    unnamed one in capitals. A number before a heading that begins a line ("2. FINDINGS:") is part of it, where the
+    findings or the impression have one; else it is an item of a list ("14. Symptoms: none").
     """
-    for match in _HEADER.finditer(text):
+    matches = list(_HEADER.finditer(text))
+    outline = any(match["number"] and match.lastgroup in _TOLD for match in matches)
+    for match in matches:
         kind, name = str(match.lastgroup), match.group().strip()
-        if not (name.endswith(":") or name.isupper() or name.istitle()):
+        if name[-1] not in ":\uff1a" and not _stands_alone(text, match, name):
             continue  # a line of wrapped prose that happens to read "no relevant history"
         if kind == "label" and _RESULTS.search(name):
             kind = "results"
-        opens_line = match.start() == 0 or text[match.start() - 1] == "\n"
-        yield Heading(kind, match.start(), match.end(), opens_line)
+        start = match.start() if outline else match.start() + len(match["number"] or "")
+        opens_line = start == 0 or text[start - 1] == "\n"
+        yield Heading(kind, start, match.end(), opens_line)
+
+
+def _stands_alone(text: str, match: re.Match, name: str) -> bool:
+    """Whether a line without a colon is a heading: in capitals, Title Case, or like a sentence after a whole one."""
+    if name.isupper() or name.istitle() or name.lower() == name.upper():
+        return True
+    before = text[: match.start()].rstrip(" ")
+    after_whole = not before or before.endswith("\n\n") or before.rstrip()[-1:] in tuple(f".!?:{WIDE_STOPS}")
+    return name[0].isupper() and after_whole
 
 
 def is_clinic_note(text: str) -> bool:

@@ -12,6 +12,7 @@ from t3d.reports.clean import clean_report
 from t3d.reports.comparisons import compares, drop_comparisons
 from t3d.reports.sections import SECTION_NAMES, SECTIONS, parse_sections, select_sections
 from t3d.reports.sentences import split_sentences
+from t3d.reports.unknown import MUCH, foreign_share
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class ReportLoss:
         used_whole: reports in which no wanted section was found, so all of the text is used.
         sections: section -> number of reports that have it.
         little_kept: cases of which less than a quarter of the words is kept.
+        other_letters: cases of which 5 % or more of the letters are not Latin, see ``foreign_share``.
     """
 
     reports: int = 0
@@ -43,6 +45,7 @@ class ReportLoss:
     sections: Counter = field(default_factory=Counter)
     empty_cases: list[str] = field(default_factory=list)
     little_kept: list[str] = field(default_factory=list)
+    other_letters: list[str] = field(default_factory=list)
 
     def add(self, case_id: str, text: Any, *, sections: Sequence[str] = SECTIONS, drop: bool = False) -> None:
         """Count one report; a missing one counts as empty."""
@@ -65,6 +68,8 @@ class ReportLoss:
         self.sections.update(names)
         if _words(" ".join(kept)) < LITTLE * _words(cleaned):
             self.little_kept.append(case_id)
+        if foreign_share(cleaned) >= MUCH:
+            self.other_letters.append(case_id)
 
     def as_dict(self) -> dict[str, Any]:
         """For a JSON file."""
@@ -107,6 +112,7 @@ def say_loss(loss: ReportLoss, name: str) -> None:
     for cases, meaning in (
         (loss.empty_cases, "have no report text"),
         (loss.little_kept, "keep less than a quarter of their words"),
+        (loss.other_letters, "have letters that an English vocabulary may know only as [UNK] (--text_encoder counts)"),
     ):
         if cases:
             shown = ", ".join(cases[:SHOWN_FAULTS]) + (" .." if len(cases) > SHOWN_FAULTS else "")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from t3d.errors import T3DError
 from t3d.reports.headings import find_headings, is_clinic_note
+from t3d.reports.letters import LOWER, WIDE_STOPS
 
 SECTIONS = ("findings", "impression")
 SECTION_NAMES = ("exam", "history", "technique", "comparison", "findings", "impression")
@@ -14,7 +15,8 @@ _TOLD = ("findings", "impression", "both")  # kinds that say a result under a he
 _RESULT_KINDS = (*_TOLD, "results")
 # The first line of a report, or its beginning in capitals where an export lost the line break.
 # Prose that is wrapped is no title: the line is in capitals, or an empty line or a heading follows.
-_TITLE_LINE = re.compile(r"[^\n.!?a-z]{2,200}(?=\n)|[^\n.!?]{2,200}(?=\n\n|\n?\Z)")
+_TITLE_LINE = re.compile(rf"[^\n.!?{WIDE_STOPS}{LOWER}]{{2,200}}(?=\n)|[^\n.!?{WIDE_STOPS}]{{2,200}}(?=\n\n|\n?\Z)")
+_STOP = re.compile(rf"[.!?{WIDE_STOPS}]")
 _TITLE_CAPITALS = re.compile(r"[A-Z][A-Z0-9 ,/&()-]{6,160}(?=, ?[A-Z][a-z])")
 
 
@@ -38,7 +40,8 @@ class Section(NamedTuple):
 def parse_sections(text: str) -> list[Section]:
     """Find the sections of a cleaned report, in its order; parts without words are left out.
 
-    Headings (FINDINGS, IMPRESSION, CONCLUSION, TECHNIQUE, REASON FOR EXAM ..) are found in any case. Other labels
+    Headings (FINDINGS, IMPRESSION, CONCLUSION, TECHNIQUE, REASON FOR EXAM ..; Befund, Hallazgos, 所见 ..) are found in
+    any case. "Report:" is findings where no heading of that name is there, an addendum is both. Other labels
     ("LIVER:") belong to the section they stand in, and open findings after history, technique and the like
     ("NEEDLE EMG:") where the report has an impression but no findings heading. A title line is the exam. What the
     report says before its first heading counts as findings under the same condition. In a clinic note (CC, HX) only
@@ -61,6 +64,9 @@ def parse_sections(text: str) -> list[Section]:
         "results": ("findings",) if not note and kinds & {"impression", "findings", "both"} else (),
         "title": ("exam",),
         "exam": () if note else ("exam",),
+        # it was told after all else, wherever it stands
+        "addendum": ("findings", "impression"),
+        "report": (),
         "other": (),
     }
     return [Section(names.get(kind, (kind,)), begin, end, kind) for kind, begin, end in parts]
@@ -102,8 +108,14 @@ def _parts(text: str, note: bool) -> list[tuple[str, int, int]]:
     """(kind, start, end) of every stretch of text between two headings that count."""
     starts = [("lead", 0, 0)]  # kind, start of the heading, start of the text under it
     told = False  # whether results were told before
-    for heading in find_headings(text):
+    headings = list(find_headings(text))
+    named = {heading.kind for heading in headings} & {"findings", "both"}
+    for heading in headings:
         kind, inside = heading.kind, starts[-1][0]
+        if kind == "report":  # "Report: .." tells the findings where nothing else does
+            if inside in _RESULT_KINDS:
+                continue
+            kind = kind if named or note else "findings"
         in_results = inside in _RESULT_KINDS
         if kind == "closing":
             kind = "impression" if told else "label"
@@ -117,7 +129,7 @@ def _parts(text: str, note: bool) -> list[tuple[str, int, int]]:
                 continue
             starts.append((kind, heading.start, heading.start))
         elif kind == "results":
-            if heading.opens_line and inside not in ("findings", "both"):
+            if (heading.opens_line or not in_results) and inside not in ("findings", "both"):
                 starts.append((kind, heading.start, heading.start))
         # "COMPARISON: None." within a line of findings: what follows it is findings again, so it stays there.
         elif kind in _TOLD or heading.opens_line or not in_results:
@@ -140,7 +152,7 @@ def _title(text: str, end: int) -> list[tuple[str, int, int]]:
 
 
 def _is_title(text: str, end: int) -> bool:
-    return not re.search(r"[.!?]", text[:end])
+    return not _STOP.search(text[:end])
 
 
 def _is_account(after: str) -> bool:
@@ -157,4 +169,4 @@ def _trimmed(text: str, begin: int, end: int) -> tuple[int, int]:
 
 def _has_text(body: str, kind: str) -> bool:
     # a lead or a label without a sentence is a title or an empty heading
-    return re.search(r"[.!?]" if kind in ("lead", "label") else r"\w", body) is not None
+    return (_STOP.search(body) if kind in ("lead", "label") else re.search(r"\w", body)) is not None

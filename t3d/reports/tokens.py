@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -13,10 +14,14 @@ from t3d.errors import T3DError
 from t3d.flag import flag
 from t3d.reports.clean import clean_report
 from t3d.reports.comparisons import drop_comparisons as without_comparisons
+from t3d.reports.once import Once
 from t3d.reports.sections import SECTIONS, select_sections
 from t3d.reports.sentences import split_sentences
+from t3d.reports.unknown import UnknownTokens
 
 logger = logging.getLogger(__name__)
+
+_KEPT = 4096  # reports whose tokens a process keeps: some 10 kB each
 
 
 class ReportTokens(NamedTuple):
@@ -61,6 +66,7 @@ class ReportTokenizer:
         self.drop_comparisons = flag("drop_comparisons", drop_comparisons)
         self.pad_id = int(tokenizer.pad_token_id)
         self.cut_cases: set[str] = set()
+        self._read: Once[tuple[ReportTokens, int]] = Once(_KEPT)
         select_sections("", self.sections)  # raises for an unknown name now, not at the first report
         self._first, self._last = self._special_tokens()
         limit = tokenizer.model_max_length  # huge where the tokenizer does not know it
@@ -104,7 +110,23 @@ class ReportTokenizer:
         Raises:
             T3DError: the report is missing or empty.
         """
-        return self.tokenise(self.sentences(text, case_id), case_id)
+        return self.read(text, case_id)[0]
+
+    def read(self, text: Any, case_id: str = "?") -> tuple[ReportTokens, int]:
+        """The tokens of one report and its ``report_number``; a text that was read before is not read again.
+
+        Raises:
+            T3DError: the report is missing or empty.
+        """
+
+        def make() -> tuple[ReportTokens, int]:
+            sentences = self.sentences(text, case_id)
+            return self.tokenise(sentences, case_id), report_number(sentences)
+
+        tokens, number = self._read.get(text, make) if isinstance(text, str) else make()
+        if tokens.cut:
+            self._note_cut(case_id)
+        return tokens, number
 
     def tokenise(self, sentences: Sequence[str], case_id: str = "?") -> ReportTokens:
         """Tokenise sentences that ``sentences`` gave."""
@@ -122,15 +144,14 @@ class ReportTokenizer:
                 pieces = pieces[:room]
             ids += pieces
             numbers += [number] * len(pieces)
-        if cut and case_id not in self.cut_cases:
-            self.cut_cases.add(case_id)
-            logger.debug("the report of case %s is cut at %d tokens", case_id, self.max_tokens)
+        if cut:
+            self._note_cut(case_id)
         ids = [*self._first, *ids, *self._last]
         numbers = [-1] * len(self._first) + numbers + [-1] * len(self._last)
         return ReportTokens(torch.tensor(ids), torch.tensor(numbers), cut)
 
     def check(self, items: Iterable[Mapping[str, Any]], *, key: str = "report") -> int:
-        """Tokenise the reports of a list once, before training, and say in the log how many are cut.
+        """Tokenise the reports of a list once, before training; say how many are cut, and what is [UNK].
 
         Args:
             items: datalist items with the text under ``key`` and a ``case_id``.
@@ -141,8 +162,28 @@ class ReportTokenizer:
         Raises:
             T3DError: a report is missing or empty.
         """
-        cut = [self(item.get(key), item.get("case_id", "?")).cut for item in items]
+        cut, unknown = [], self.unknown_tokens()
+        for item in items:
+            case_id = str(item.get("case_id", "?"))
+            tokens, number = self.read(item.get(key), case_id)
+            cut.append(tokens.cut)
+            unknown.add(case_id, tokens.ids, number)
+        unknown.say(self.name)
         return self.say_cut(sum(cut), len(cut))
+
+    @property
+    def name(self) -> str:
+        """What messages call the text encoder."""
+        return Path(str(self.tokenizer.name_or_path)).name
+
+    def unknown_tokens(self) -> UnknownTokens:
+        """An empty count for this tokenizer."""
+        return UnknownTokens(self.tokenizer.unk_token_id)
+
+    def _note_cut(self, case_id: str) -> None:
+        if case_id not in self.cut_cases:
+            self.cut_cases.add(case_id)
+            logger.debug("the report of case %s is cut at %d tokens", case_id, self.max_tokens)
 
     def say_cut(self, count: int, total: int) -> int:
         """Log that ``count`` of ``total`` reports were cut, and return ``count``."""

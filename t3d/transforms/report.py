@@ -12,7 +12,7 @@ from torch import Tensor
 
 from t3d.errors import T3DError
 from t3d.reports.sections import SECTIONS
-from t3d.reports.tokens import ReportTokenizer, report_number
+from t3d.reports.tokens import ReportTokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -59,15 +59,14 @@ class TokenizeReportd(MapTransform):
                 continue
             case_id = str(item.get("case_id", "?"))
             none_cut = not self.reports.cut_cases
-            sentences = self.reports.sentences(item.get(key), case_id)
-            tokens = self.reports.tokenise(sentences, case_id)
+            tokens, number = self.reports.read(item.get(key), case_id)
             if tokens.cut and none_cut:
                 logger.warning("reports over max_tokens=%d are cut at a sentence", self.reports.max_tokens)
             visible = torch.ones(len(tokens.ids), dtype=torch.bool)
             item[key] = self.reports.pad(tokens.ids, self.reports.pad_id)
             item[f"{key}_mask"] = self.reports.pad(visible, False)
             item[f"{key}_sentence"] = self.reports.pad(tokens.sentence, -1)
-            item[f"{key}_id"] = torch.tensor(report_number(sentences))
+            item[f"{key}_id"] = torch.tensor(number)
         return item
 
 
