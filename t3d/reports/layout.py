@@ -35,7 +35,7 @@ _RULE = re.compile(r"(?m)^ *(?:[-=*_~] ?){3,} *$\n?")
 
 _CORE = rf"{any_of(NAMES)}|reason for (?:the )?(?:\w+ ){{0,2}}\w+?"
 # Names that hold one of these are looked for too, so that none is cut in two; but not those that any word begins.
-_LONGER = any_of({kind: [name for name in names if name[0] != "["] for kind, names in LOOSE.items()})
+_LONGER = any_of({kind: tuple(name for name in names if name[0] != "[") for kind, names in LOOSE.items()})
 # In a report on one line, a known heading.
 _FLAT = re.compile(
     rf"(?:(?<!\d[.)])(?<![IVX][.)])(?<=[^\s:]) |^)(?P<number>(?:\d{{1,2}}|[IVX]{{1,4}})[.)] ?)?"

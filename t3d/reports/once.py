@@ -39,4 +39,4 @@ class Once(Generic[Made]):
 
     def __setstate__(self, state: dict[str, int]) -> None:
         """Begin empty."""
-        self.__init__(**state)
+        self.limit, self._made = state["limit"], {}
