@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from bundle_runs import said
-from classification_runs import NAMES, TINY, infer, run
+from classification_runs import NAMES, RUNS, TINY, infer, run
+from monai.bundle import ConfigParser
 
 FINDINGS = TINY["findings"]
 
@@ -140,3 +141,37 @@ def test_values_that_are_no_hu_are_said(trained_classification, tmp_path, caplog
     nibabel.save(image, tmp_path / "scans" / "mr.nii.gz")
     infer(tmp_path / "scans", trained_classification, output_dir=str(tmp_path / "out"))
     assert "case mr" in caplog.text and "HU" in caplog.text
+
+
+def cut_lists(cohort, folder, *, evaluated=False, **options):
+    """Cases of each list that a run of few labels would take."""
+    parser = ConfigParser()
+    names = ("train", "demo", *(("evaluate",) if evaluated else ()))
+    parser.read_config(RUNS.config_files(*names))
+    parser.update({**RUNS.places(cohort, folder), **RUNS.tiny, "label_fraction": 0.25, **options})
+    found = {part: parser.get_parsed_content(f"{part}#dataset#data") for part in ("train", "validate")}
+    return {part: [item["case_id"] for item in items] for part, items in found.items()}, parser
+
+
+def test_few_labels_are_few_in_validation_too_and_all_in_the_test(cohort, tmp_path):
+    lists = lists_of(cohort)
+    whole = [item["case_id"] for item in lists["validation"]]
+    few, parser = cut_lists(cohort, tmp_path)
+    recipe = parser.get_parsed_content("recipe")
+    assert recipe["label_fraction"] == recipe["validation_fraction"] == 0.25
+    assert 0 < len(few["validate"]) < len(whole) and set(few["validate"]) < set(whole)
+    record = json.loads((tmp_path / "models" / "label_fraction.json").read_text())
+    assert record["validation"]["cases"] == sorted(few["validate"]) and record["cases"] == sorted(few["train"])
+    as_before, _ = cut_lists(cohort, tmp_path / "old", validation_fraction=1)
+    assert as_before == {"train": few["train"], "validate": whole}
+    assert "validation" not in json.loads((tmp_path / "old" / "models" / "label_fraction.json").read_text())
+    tested, _ = cut_lists(cohort, tmp_path, evaluated=True)
+    assert tested["validate"] == [item["case_id"] for item in lists["test"]]
+
+
+def test_a_training_with_one_validation_case_left_works(cohort, tmp_path, caplog):
+    run(NAMES, cohort, tmp_path, validation_fraction=0.01, max_epochs=1)
+    record = json.loads((tmp_path / "models" / "label_fraction.json").read_text())
+    assert len(record["validation"]["cases"]) == 1 and "cases" not in record
+    assert "the best model is chosen by the loss" in caplog.text
+    assert (tmp_path / "models" / "thresholds.json").is_file() and (tmp_path / "models" / "model.pt").is_file()

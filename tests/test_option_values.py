@@ -69,6 +69,7 @@ REFUSED = [
     ("log_every", 0, "a whole number of at least 1"),
     ("label_fraction", 0, "above 0 and at most 1"),
     ("label_fraction", 10, "share of the training patients"),
+    ("validation_fraction", 0, "above 0 and at most 1 (share of the validation patients"),
     ("findings", "effusion", "a list of distinct names"),
     ("findings", ["effusion", "effusion"], "a list of distinct names"),
     ("lesion_classes", "tumour", "a list of distinct names"),

@@ -31,6 +31,9 @@ def test_the_encoder_is_taken_over_whole_and_frozen_as_asked(few, tmp_path, capl
     assert all(torch.equal(state[f"swinViT.{name}"], tensor) for name, tensor in encoder.items())
     record = json.loads((tmp_path / "frozen" / "models" / "label_fraction.json").read_text())
     assert len(record["patients"]) == 1 and record["of"] == {"patients": 2, "cases": 3}
+    # the only validation case stays
+    assert record["validation"]["fraction"] == 0.1 and record["validation"]["of"]["cases"] == 1
+    assert len(record["validation"]["cases"]) == 1
     caplog.clear()
     with caplog.at_level(logging.INFO):
         run((*NAMES, "from_scratch", "few_shot"), few, tmp_path / "scratch", max_epochs=1)

@@ -1,5 +1,6 @@
 """Which cases of a datalist go into a run, and what of each: never more than a stage needs, so no report text."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,23 +10,54 @@ from monai.data import load_decathlon_datalist
 from t3d.data.datalist import load_datalist, read_datalist
 from t3d.data.findings import labelled
 from t3d.data.inference_cases import find_volumes
-from t3d.data.label_fraction import choose_fraction
+from t3d.data.label_fraction import TRAINING, choose_fraction
 from t3d.prepare.originals import original_files
 
 _CASE = ("case_id", "patient_id", "image")
 
 
-def labelled_items(datalist_file: str | Path, split: str) -> list[dict]:
+def labelled_items(
+    datalist_file: str | Path, split: str, *, fraction: float = 1, seed: int = 0, record_file: str | Path | None = None
+) -> list[dict]:
     """Images and labels of one list of a datalist; empty where there is no such file or list.
 
     A bundle must open without data (``load``, MONAI Label, a federated client, which bring their own); a training
     checks its datalist before it begins.
+
+    Args:
+        datalist_file, split: file and name of the list.
+        fraction, seed, record_file: see ``few_items``.
     """
     file = Path(datalist_file)
     if not file.is_file() or not read_datalist(file).get(split):
         return []
     found = load_decathlon_datalist(file, True, split)
-    return [{**_identity(item), **_present(item, ("image", "label"))} for item in found]
+    items = [{**_identity(item), **_present(item, ("image", "label"))} for item in found]
+    return few_items(items, fraction=fraction, seed=seed, record_file=record_file, split=split)
+
+
+def finding_items(
+    datalist_file: str | Path,
+    *,
+    split: str,
+    names: Sequence[str],
+    need_both: bool = False,
+    fraction: float = 1,
+    seed: int = 0,
+    record_file: str | Path | None = None,
+) -> list[dict]:
+    """The cases of one list with their findings as label vectors; a share of them shows each finding early.
+
+    Args:
+        datalist_file, split: see ``load_datalist``.
+        names, need_both: see ``labelled``; they are asked of the whole list.
+        fraction, seed, record_file: see ``few_items``. A share of another list than that of training is taken of the
+            cases that know a finding: a single one that knows none would measure nothing.
+    """
+    items = labelled(load_datalist(datalist_file, split, need_report=False), names, need_both=need_both)
+    if fraction != 1 and split != TRAINING:
+        items = [item for item in items if not all(math.isnan(value) for value in item["label"])]
+    return few_items(items, fraction=fraction, seed=seed, record_file=record_file, stratify="findings", split=split)
 
 
 def few_items(
@@ -35,23 +67,14 @@ def few_items(
     seed: int,
     record_file: str | Path | None = None,
     stratify: str | None = None,
+    split: str = TRAINING,
 ) -> list[dict]:
     """``choose_fraction``, where there is something to choose: all items for a fraction of 1 or without data."""
     if fraction == 1 or not items:
         return list(items)
-    return choose_fraction(items, fraction=fraction, seed=seed, record_file=record_file, stratify=stratify)
-
-
-def finding_items(
-    datalist_file: str | Path, *, split: str, names: Sequence[str], need_both: bool = False
-) -> list[dict]:
-    """The cases of one list with their findings as label vectors.
-
-    Args:
-        datalist_file, split: see ``load_datalist``.
-        names, need_both: see ``labelled``.
-    """
-    return labelled(load_datalist(datalist_file, split, need_report=False), names, need_both=need_both)
+    return choose_fraction(
+        items, fraction=fraction, seed=seed, record_file=record_file, stratify=stratify, split=split
+    )
 
 
 def measured_items(datalist_file: str | Path, split: str) -> list[dict]:

@@ -63,6 +63,7 @@ OPTIONS: dict[str, kind.Kind] = {
     "log_every": whole(1, "iterations"),
     # data and labels
     "label_fraction": number("share of the training patients", above=0, most=1),
+    "validation_fraction": number("share of the validation patients", above=0, most=1),
     "allow_absent_classes": flag(),
     "lesion_classes": names("tumour", empty=True),
     "findings": names("lung_nodule", none=True),

@@ -12,6 +12,8 @@ from t3d.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
 
+TRAINING = "training"  # the list whose share a record holds itself; that of another list stands under its name
+
 
 def choose_fraction(
     items: Sequence[dict],
@@ -20,6 +22,7 @@ def choose_fraction(
     seed: int,
     record_file: str | Path | None = None,
     stratify: str | None = None,
+    split: str = TRAINING,
 ) -> list[dict]:
     """Keep a share of the patients, with all their cases.
 
@@ -31,11 +34,12 @@ def choose_fraction(
         fraction: share of the patients in (0, 1]; rounded up to whole patients.
         seed: of the order.
         record_file: JSON file that says what was kept: ``fraction``, ``seed``, ``stratify``, ``patients``, ``cases``
-            and ``of`` (both numbers of the whole list).
+            and ``of`` (both numbers of the whole list); for another list than that of training under its name.
         stratify: key of an item's findings, ``{name: 0 / 1 / None}``, or of one class (a string or a number). The
             order then goes, class after class, to the one furthest behind its share, the rarest first (after
             iterative stratification, Sechidis et al. 2011); patients without a positive finding are a class too.
             So with C classes the first C patients already show each of them, and the subsets are still nested.
+        split: name of the list, for the record and for messages.
 
     Returns:
         The items that are kept, in the order they came in.
@@ -47,7 +51,7 @@ def choose_fraction(
     if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction <= 1:
         raise T3DError(f"label_fraction {fraction!r} is outside (0, 1]: 0.1 keeps a tenth of the patients, 1.0 all")
     if not items:
-        raise T3DError("label_fraction has no cases to choose from: the training list is empty; add cases to it")
+        raise T3DError(f"label_fraction has no cases to choose from: the {split} list is empty; add cases to it")
     patients = sorted({str(item["patient_id"]) for item in items}, key=lambda name: _key(seed, name))
     if stratify is not None:
         patients = _spread(patients, _classes(items, stratify))
@@ -56,8 +60,8 @@ def choose_fraction(
     kept = set(patients[:count])
     chosen = [item for item in items if str(item["patient_id"]) in kept]
     logger.info(
-        "label_fraction %g, seed %d: %d of %d patients, %d of %d cases",
-        fraction, seed, count, len(patients), len(chosen), len(items),
+        "label_fraction %g of the %s list, seed %d: %d of %d patients, %d of %d cases",
+        fraction, split, seed, count, len(patients), len(chosen), len(items),
     )  # fmt: skip
     if record_file is not None:
         _record(
@@ -70,6 +74,7 @@ def choose_fraction(
                 "cases": sorted(str(item["case_id"]) for item in chosen),
                 "of": {"patients": len(patients), "cases": len(items)},
             },
+            split,
         )
     return chosen
 
@@ -117,19 +122,22 @@ def _spread(patients: Sequence[str], classes: Mapping[str, set[str]]) -> list[st
     return list(taken)
 
 
-def _record(file: Path, content: dict) -> None:
-    if file.is_file():
-        remedy = "delete it, or choose another folder for this run"
-        earlier = read_json(file, what="record of a label fraction", remedy=remedy)
-        if earlier == content:
-            return
+def _record(file: Path, content: dict, split: str) -> None:
+    remedy = "delete it, or choose another folder for this run"
+    whole = read_json(file, what="record of a label fraction", remedy=remedy) if file.is_file() else {}
+    others = {key: value for key, value in whole.items() if isinstance(value, dict) and key != "of"}
+    training = {key: value for key, value in whole.items() if key not in others}
+    earlier = training if split == TRAINING else others.get(split, {})
+    if earlier == content:
+        return
+    if earlier:
         changed = [
             f"{key} {earlier.get(key)!r} there, {content[key]!r} now"
             for key in ("fraction", "seed", "stratify", "of")
             if earlier.get(key) != content[key]
         ]
         raise T3DError(
-            f"{file} records another subset ({'; '.join(changed) or 'other patients'}). Use the settings and the list "
-            "it was made with, or another --ckpt_dir to start anew; nothing was changed"
+            f"{file} records another subset of the {split} list ({'; '.join(changed) or 'other patients'}). Use the "
+            "settings and the list it was made with, or another --ckpt_dir to start anew; nothing was changed"
         )
-    write_json(file, content)
+    write_json(file, {**content, **others} if split == TRAINING else {**whole, split: content})

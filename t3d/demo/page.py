@@ -76,7 +76,7 @@ def _downstream(results: Results) -> list[str]:
             found = results.metrics.get((stage, start))
             cells.append("not run" if found is None else _mean(found["mean"][metric]))
         labels = results.labels.get(stage)
-        share = "all" if labels is None else f"{len(labels['cases'])} of {labels['of']['cases']}"
+        share = "all" if not labels or "cases" not in labels else f"{len(labels['cases'])} of {labels['of']['cases']}"
         name = {"dice": "Dice", "auroc": "AUROC"}[metric]
         lines.append(f"| {stage}, mean {name} | {share} | {' | '.join(cells)} |")
     lines += [
