@@ -12,7 +12,7 @@ def unit(*shape, seed=0):
     return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64), dim=-1)
 
 
-def plain_contrast(anchor, candidate, tau):
+def plain_contrast(anchor, candidate, tau, patient=None):
     """The formula of the design, one term at a time."""
     terms = []
     volumes, views, _ = anchor.shape
@@ -23,7 +23,8 @@ def plain_contrast(anchor, candidate, tau):
                     continue
                 own = candidate[i] if candidate.ndim == 4 else candidate
                 scores = [math.exp(float(anchor[i, k] @ own[j, other]) / tau) for j in range(own.shape[0])]
-                terms.append(-math.log(scores[i] / sum(scores)))
+                rivals = [scores[j] for j in range(own.shape[0]) if patient is None or patient[j] != patient[i]]
+                terms.append(-math.log(scores[i] / sum(rivals if patient is None else [scores[i], *rivals])))
     return sum(terms) / len(terms)
 
 
@@ -38,6 +39,19 @@ def test_equals_the_plain_formula_for_candidates_of_each_anchor():
     anchor, candidate = unit(4, 2, 7), unit(4, 4, 2, 7, seed=1)
     loss = TextInformedContrast(temperature=0.2)(anchor, candidate)
     assert float(loss) == pytest.approx(plain_contrast(anchor, candidate, 0.2), rel=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(4, 2, 7), (4, 4, 2, 7)])
+def test_other_studies_of_the_patient_are_left_out(shape):
+    anchor, candidate = unit(4, 2, 7), unit(*shape, seed=1).requires_grad_()
+    loss = TextInformedContrast(temperature=0.2)
+    found = loss(anchor, candidate, torch.tensor([5, 9, 5, 2]))
+    assert float(found) == pytest.approx(plain_contrast(anchor, candidate, 0.2, [5, 9, 5, 2]), rel=1e-9)
+    assert float(found) < float(loss(anchor, candidate)) - 0.01
+    assert torch.equal(loss(anchor, candidate, torch.arange(4)), loss(anchor, candidate))
+    alone = loss(anchor, candidate, torch.ones(4, dtype=torch.int64))
+    alone.backward()
+    assert float(alone) == 0 and not candidate.grad.any()
 
 
 def test_golden_value_of_orthogonal_volumes():

@@ -7,8 +7,10 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from monai.engines import PrepareBatchExtraInput, SupervisedEvaluator
 from torch.nn.parallel import DistributedDataParallel
 
+from t3d.evaluate.gauges import Gauges, MeasureGauges
 from t3d.losses.contrast import CANDIDATES
 from t3d.losses.pretrain import PretrainLoss
 from t3d.networks.pretrain import PretrainNetwork
@@ -50,7 +52,7 @@ def batch():
     mask = torch.ones(ROWS, 5, dtype=torch.bool)
     mask[1, 3:] = False
     return {"image": image, "corrupted": corrupted, "report": report, "report_mask": mask,
-            "report_id": torch.tensor([1, 2, 1, 3])}  # fmt: skip
+            "report_id": torch.tensor([1, 2, 1, 3]), "patient": torch.tensor([7, 8, 8, 8])}  # fmt: skip
 
 
 def gradients(network, part):
@@ -59,14 +61,22 @@ def gradients(network, part):
     return loss.detach()
 
 
-def one_of_two(rank, candidates, folder):
+def join(rank, folder):
     torch.set_num_threads(1)
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     dist.init_process_group(
         "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2, timeout=timedelta(seconds=120)
     )
+
+
+def own_rows(rank, whole):
+    return {key: value[rank * ROWS // 2 : (rank + 1) * ROWS // 2] for key, value in whole.items()}
+
+
+def one_of_two(rank, candidates, folder):
+    join(rank, folder)
     network = DistributedDataParallel(build(candidates))
-    part = {key: value[rank * ROWS // 2 : (rank + 1) * ROWS // 2] for key, value in batch().items()}
+    part = own_rows(rank, batch())
     loss = gradients(network, part)
     dist.all_reduce(loss)
     if rank == 0:
@@ -95,3 +105,53 @@ def test_gradient_of_two_processes_equals_that_of_one(candidates, tmp_path):
         compared += 1
     assert compared > 50
     assert any("text_encoder" in name for name in two["gradients"])
+
+
+def gauge_batch():
+    # nearly equal volumes, so that some anchors find another volume than their own
+    whole = batch()
+    whole["image"] = whole["image"][:1] + 0.02 * whole["image"]
+    return whole | {"case_id": list("abcd"), "patient_id": list("pqqq")}
+
+
+def validate_one_of_two(rank, candidates, folder):
+    join(rank, folder)
+    keys = ("corrupted", "report", "report_mask", "report_id", "patient")
+    evaluator = SupervisedEvaluator(
+        device=torch.device("cpu"),
+        val_data_loader=[own_rows(rank, gauge_batch())],
+        network=DistributedDataParallel(build(candidates)),
+        epoch_length=1,
+        prepare_batch=PrepareBatchExtraInput(extra_keys={key: key for key in keys}),
+        iteration_update=MeasureGauges(),
+        val_handlers=[Gauges()],
+        decollate=False,
+    )
+    evaluator.run()
+    found = {"hit": evaluator.state.output["hit"], "gauges": evaluator.state.gauges}
+    torch.save(found, folder / f"{rank}.pt")
+    dist.barrier()
+    os._exit(0)  # as above
+
+
+@pytest.mark.parametrize("candidates", CANDIDATES)
+def test_validation_of_two_processes_scores_each_ones_own_volumes(candidates, tmp_path):
+    mp.spawn(validate_one_of_two, (candidates, tmp_path), nprocs=2)
+    two = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    whole = gauge_batch()
+    texts = {key: whole[key] for key in ("corrupted", "report", "report_mask")}
+    with torch.no_grad():
+        network = build(candidates).eval()
+        output = network(whole["image"], **texts)
+    anchor, candidate = output["anchor"], output["candidate"]
+    expected = []
+    for i in range(ROWS):
+        own = candidate[i] if candidate.ndim == 4 else candidate
+        (rival,) = (j for j in range(ROWS) if j != i and j // 2 == i // 2)
+        right = [anchor[i, k] @ own[i, 1 - k] > anchor[i, k] @ own[rival, 1 - k] for k in (0, 1)]
+        expected.append(sum(map(float, right)) / 2)
+    assert torch.cat([part["hit"] for part in two]).tolist() == expected
+    assert 0 < sum(expected) < ROWS, "only hits or only misses: the comparison would say little"
+    for part in two:
+        assert part["gauges"]["tic_accuracy"] == pytest.approx(sum(expected) / ROWS)
+        assert part["gauges"]["tic_chance"] == 0.5 and part["gauges"]["cases"] == ROWS

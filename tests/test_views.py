@@ -121,6 +121,13 @@ def test_reports_are_padded_at_the_end():
     assert batch["report_mask"].dtype == torch.bool and batch["report"].dtype == torch.int64
 
 
+def test_a_batch_says_which_studies_are_of_one_patient():
+    batch = collate_views([{"patient_id": name} for name in ("p", "q", "p")])
+    assert batch["patient"].dtype == torch.int64 and batch["patient"][0] == batch["patient"][2] != batch["patient"][1]
+    assert batch["patient"][0] == 0x148DE9C5A7A44D  # the same in every process and run
+    assert "patient" not in collate_views([{"case_id": "p"}])
+
+
 def test_cached_features_are_padded_along_tokens():
     items = [{"report": torch.ones(n, 4)} for n in (2, 3)]
     report = collate_views(items)["report"]

@@ -9,6 +9,7 @@ from monai.transforms import Compose
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
 
+from t3d.data.name_numbers import name_numbers
 from t3d.data.sampling import Draw
 
 MATCHED_KEY = "matched_position"
@@ -52,7 +53,8 @@ def collate_views(batch: Sequence[Mapping[str, Any] | list[Mapping[str, Any]]]) 
     """MONAI's `list_data_collate`, with reports of different lengths L padded at the end to the longest.
 
     `report` is filled with 0, `report_mask` with False and `report_sentence` with -1. Lists of items (several crops of
-    a case) follow one another.
+    a case) follow one another. Where the items have `patient_id`, the batch also has `patient`, (B,) int64, equal for
+    studies of one patient.
     """
     cases = [dict(item) for items in batch for item in (items if isinstance(items, list) else [items])]
     for key, fill in _TOKEN_FILL.items():
@@ -61,7 +63,10 @@ def collate_views(batch: Sequence[Mapping[str, Any] | list[Mapping[str, Any]]]) 
         padded = pad_sequence([torch.as_tensor(i[key]) for i in cases], batch_first=True, padding_value=fill)
         for item, row in zip(cases, padded, strict=True):
             item[key] = row
-    return list_data_collate(cases)
+    joined = list_data_collate(cases)
+    if all("patient_id" in case for case in cases):
+        joined["patient"] = name_numbers([str(case["patient_id"]) for case in cases])
+    return joined
 
 
 def view_loader(dataset: ViewDataset, sampler: Sampler[list[Draw]], *, num_workers: int = 0) -> DataLoader:

@@ -1,6 +1,5 @@
 """The gauges: does the network look, does it read, has it collapsed? Controls that are part of the product."""
 
-import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
 
+from t3d.data.name_numbers import name_numbers
 from t3d.losses.contrast import top1_hits
 from t3d.losses.restoration import restoration_error
 from t3d.metrics.intervals import bootstrap_mean
@@ -31,7 +31,8 @@ class MeasureGauges:
             batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs
         )
         corrupted = texts.pop("corrupted")
-        texts.pop("report_id", None)
+        for key in ("report_id", "patient"):  # only losses ask for them
+            texts.pop(key, None)
         network = engine.network
         with engine.mode(network), torch.autocast(image.device.type, enabled=engine.amp, **engine.amp_kwargs):
             right = network(image, corrupted=corrupted, **texts)
@@ -46,8 +47,8 @@ class MeasureGauges:
                 "error_corrupted": error.corrupted,
                 "input_error": restoration_error(corrupted, image, corrupted).whole,
                 "volume": right["volume"].float(),
-                "case": _numbers(batchdata["case_id"], image.device),
-                "patient": _numbers(batchdata["patient_id"], image.device),
+                "case": name_numbers(batchdata["case_id"]).to(image.device),
+                "patient": name_numbers(batchdata["patient_id"]).to(image.device),
             }
             if texts:
                 values |= _with_wrong_reports(network, image, corrupted, texts, batchdata["report_id"], right, values)
@@ -155,8 +156,3 @@ def effective_rank(embeddings: Tensor) -> float:
     singular = torch.linalg.svdvals(centred)
     share = singular / singular.sum().clamp_min(1e-12)
     return float(torch.exp(-(share * share.clamp_min(1e-12).log()).sum()))
-
-
-def _numbers(names: list[str], device: torch.device) -> Tensor:
-    digests = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big") for name in names]
-    return torch.tensor(digests, device=device)

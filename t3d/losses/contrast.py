@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from t3d.errors import T3DError
-from t3d.losses.gather import first_row, gather_rows
+from t3d.losses.gather import first_row, gather_rows, other_studies
 
 CANDIDATES = ("image", "shared_report", "own_report")
 
@@ -20,7 +20,8 @@ class TextInformedContrast(nn.Module):
     - ``own_report``: (B, K, D) views informed by their own report, gathered (ablation: total text leak);
     - ``shared_report``: (B, G, K, D), all G candidates of the global batch informed by the anchor's report.
 
-    Source: arXiv 2312.01529; the leak-free forms and their default are ours.
+    Other studies of the anchor's patient are no candidates: telling them apart would teach what changed since, not
+    what is there. Source: arXiv 2312.01529; the leak-free forms, their default and this are ours.
     """
 
     def __init__(self, *, temperature: float = 0.1) -> None:
@@ -29,12 +30,13 @@ class TextInformedContrast(nn.Module):
             raise T3DError(f"temperature {temperature} must be above 0; 0.07 to 0.1 are usual")
         self.temperature = temperature
 
-    def forward(self, anchor: Tensor, candidate: Tensor) -> Tensor:
+    def forward(self, anchor: Tensor, candidate: Tensor, patient: Tensor | None = None) -> Tensor:
         """Mean cross-entropy over all (i, k, l != k).
 
         Args:
             anchor: (B, K, D) unit vectors.
             candidate: (B, K, D), or (B, G, K, D) informed by the anchor's report and already global.
+            patient: (B,) integers, equal for studies of one patient; None takes all as different.
         """
         if candidate.ndim == 3:
             candidate = gather_rows(candidate)
@@ -44,6 +46,8 @@ class TextInformedContrast(nn.Module):
         pairs, rows, width = logits.shape
         if width < 2:
             raise T3DError("the contrast has one volume and nothing to tell it from: set batch_size to 2 or more")
+        if patient is not None:
+            logits = logits.masked_fill(other_studies(patient), -torch.inf)
         own = first_row(rows) + torch.arange(rows, device=logits.device)
         return F.cross_entropy(logits.reshape(pairs * rows, width), own.repeat(pairs))
 
@@ -72,8 +76,16 @@ def pair_similarities(anchor: Tensor, candidate: Tensor) -> Tensor:
 def top1_hits(anchor: Tensor, candidate: Tensor) -> Tensor:
     """Share of view pairs in which each anchor finds its own volume, (B,) in [0, 1], within the local batch.
 
-    Ties count as misses: a constant embedding must not score.
+    Every form of candidates is scored among the B volumes of this process, so that chance is 1 / B for all of them
+    and with any number of processes. Ties count as misses: a constant embedding must not score.
+
+    Args:
+        anchor: (B, K, D).
+        candidate: (B, K, D) of this process, or (B, G, K, D) of all processes, of which its own B are compared.
     """
+    if candidate.ndim == 4:
+        rows = anchor.shape[0]
+        candidate = candidate[:, first_row(rows) : first_row(rows) + rows]
     similarities = pair_similarities(anchor, candidate)
     own = torch.diagonal(similarities, dim1=1, dim2=2)  # (P, B)
     rivals = similarities.masked_fill(

@@ -41,3 +41,15 @@ def gather_rows(local: Tensor) -> Tensor:
     result equals one process holding the joined batch (tested). Every process must hold the same number of rows.
     """
     return _GatherWithGradient.apply(local) if world_size() > 1 else local
+
+
+def other_studies(patient: Tensor) -> Tensor:
+    """Which volumes of the global batch are other studies of each row's patient, (B, G) bool; the own one is not.
+
+    Args:
+        patient: (B,) integers of this process's rows, equal for studies of one patient.
+    """
+    everyone = gather_rows(patient)
+    rows = first_row(len(patient)) + torch.arange(len(patient), device=patient.device)
+    own = rows.unsqueeze(1) == torch.arange(len(everyone), device=patient.device)
+    return (patient.unsqueeze(1) == everyone) & ~own

@@ -37,8 +37,9 @@ class PretrainLoss(nn.Module):
 
     def forward(self, output: dict, target: Tensor | None = None) -> Tensor:
         """Return the scalar loss. ``target`` is unused: the target is the clean crop, which ``output`` carries."""
+        patient = output.get("patient")
         parts = {
-            "contrast": self.contrast(output["anchor"], output["candidate"]),
+            "contrast": self.contrast(output["anchor"], output["candidate"], patient),
             "restoration": self.restoration(output["restored"], output["clean"], output["corrupted"]),
         }
         loss = parts["contrast"] + self.restoration_weight * parts["restoration"]
@@ -48,7 +49,7 @@ class PretrainLoss(nn.Module):
                     "alignment_weight is set but the network has no report embedding: build it with "
                     "use_text true and use_alignment true (overlay align.json)"
                 )
-            parts["alignment"] = self.alignment(output["volume"], output["report"], output.get("report_id"))
+            parts["alignment"] = self.alignment(output["volume"], output["report"], output.get("report_id"), patient)
             loss = loss + self.alignment_weight * parts["alignment"]
         output["losses"] = {name: part.detach() for name, part in parts.items()}
         return loss

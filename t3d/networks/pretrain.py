@@ -91,6 +91,7 @@ class PretrainNetwork(nn.Module):
         report_mask: Tensor | None = None,
         corrupted: Tensor | None = None,
         report_id: Tensor | None = None,
+        patient: Tensor | None = None,
     ) -> Tensor | dict[str, Tensor]:
         """Embed volumes, or run one pre-training step.
 
@@ -100,6 +101,7 @@ class PretrainNetwork(nn.Module):
             report_mask: (B, L) bool, True where a report token may be read.
             corrupted: (B, K, C, X, Y, Z); asks for the output of a training step.
             report_id: (B,) integers, equal for equal reports; handed through to the alignment.
+            patient: (B,) integers, equal for studies of one patient; handed through to the losses.
 
         Returns:
             (B, D) unit volume embeddings without ``corrupted`` (informed by the report if one is given), else a
@@ -134,6 +136,8 @@ class PretrainNetwork(nn.Module):
             output["report"] = self.embed_report(*_given(features, report_mask))
             if report_id is not None:
                 output["report_id"] = report_id
+        if patient is not None:
+            output["patient"] = patient
         return output
 
     @property
