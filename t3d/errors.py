@@ -7,8 +7,33 @@ class T3DError(ValueError):
     """A fault in the data, the settings or the weights that the user can mend.
 
     The message names the case or file, the value that was found and the remedy, in one or two sentences.
-    It never quotes report text.
+    It never quotes report text. ``T3DError("a whole sentence")`` is enough unless somebody says the fault in other
+    words: then ``who`` is apart, so that nobody has to take a sentence to pieces.
+
+    Args:
+        what: the sentence, or what follows ``who``.
+        who: the file or folder that it is about, with a colon where the sentence has one; it may name a patient.
+        remedy: what to do, without a full stop.
+
+    Attributes:
+        what, who, remedy: as given. What a DataLoader worker raised comes back as a sentence without ``who``.
     """
+
+    def __init__(self, what: str, *, who: str | None = None, remedy: str | None = None) -> None:
+        self.what, self.who, self.remedy = what, who, remedy
+        # the sentence is the only positional argument: pickle and torch make the error again from it
+        super().__init__(self.said if who is None else f"{who} {self.said}")
+
+    @property
+    def said(self) -> str:
+        """What was found and the remedy, without ``who``."""
+        return self.what if self.remedy is None else f"{self.what}; {self.remedy}."
+
+    def said_of(self, who: str) -> str:
+        """The message in the words of a case: another name in the place of ``who``."""
+        if self.who is None:
+            return f"{who} {self}"
+        return f"{who}{':' if self.who.endswith(':') else ''} {self.said}"
 
 
 NAME = f"{T3DError.__module__}.{T3DError.__qualname__}: "

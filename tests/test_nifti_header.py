@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from monai.transforms import LoadImage
 
-from t3d.volume.nifti_header import header_doubts, header_faults
+from t3d.volume.nifti_header import HeaderFault, header_doubts, header_faults
 
 AFFINE = np.diag([-2.0, -2, 3, 1])
 
@@ -42,7 +42,7 @@ def test_what_monai_would_turn_silently_is_a_fault(tmp_path):
 
     image, path = saved(tmp_path, change=stale)
     (fault,) = header_faults(image, path)
-    assert "LPS, [2, 2, 3] mm" in fault and "qform (RAS)" in fault
+    assert "LPS, [2, 2, 3] mm" in fault.what and "qform (RAS)" in fault.what and fault.kind == "spacing"
     # the reader that all bundles use does just that
     read = LoadImage(image_only=True)(str(path))
     assert np.allclose(np.diag(read.affine.numpy()), [1, 1, 3, 1])
@@ -70,7 +70,7 @@ def test_claims_are_held_against_the_size_of_the_file(tmp_path):
     assert header_faults(image, path) == []
     path.write_bytes(path.read_bytes()[:100_000])
     assert header_faults(image, path) == [
-        "claims 0.5 MiB of voxels, the file has 100000 bytes; copy or export it again"
+        HeaderFault("size", "claims 0.5 MiB of voxels, the file has 100000 bytes; copy or export it again")
     ]
     image, path = saved(tmp_path, shape=(64, 64, 64))  # zeros shrink a thousandfold
     assert header_faults(image, path) == []

@@ -148,3 +148,12 @@ def test_one_case_per_process_is_enough_for_two_processes():
 
 def test_draw_is_a_plain_tuple():
     assert Draw(1, 2) == (1, 2, None)
+
+
+@pytest.mark.parametrize(("cases", "words"), [(1, "1 case"), (0, "0 cases")])
+def test_too_few_cases_for_the_gauges_are_said_before_training(cases, words):
+    """Also with the batch of one that a list of one case makes; the sampler is made, not yet asked."""
+    message = f"the validation list has {words}, the gauges need at least 2: add cases to it."
+    with pytest.raises(T3DError, match=f"^{message}$"):
+        CohortBatchSampler(cases, batch_size=1, fixed=True)
+    assert len(CohortBatchSampler(1, batch_size=1, fixed=True, contrast=False)) == 1

@@ -81,4 +81,4 @@ def check_flags(**flags: Any) -> None:
     """
     for name, value in flags.items():
         if isinstance(value, str):
-            raise T3DError(_fault(name, flag(), value))
+            raise T3DError(str(_fault(name, flag(), value)))

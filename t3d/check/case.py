@@ -71,7 +71,7 @@ def look_at_case(
     grid = None
     try:
         header = open_streamed(path)
-        facts.faults += [("image", fault) for fault in header.faults]
+        facts.faults += [("image", fault.what) for fault in header.faults]
         facts.doubts += [("image", doubt) for doubt in header.doubts]
         if _usable(header):
             facts.shape = header.shape[:3]
@@ -103,13 +103,9 @@ def _file_fault(item: Mapping[str, Any], key: str) -> str | None:
 
 def _usable(header: CtHeader) -> bool:
     """Whether the voxels can be looked at in spite of the faults."""
-    if any(_hopeless(fault) for fault in header.faults) or len(header.shape) < 3:
+    if any(fault.kind != "spacing" for fault in header.faults) or len(header.shape) < 3:
         return False
     return bool(abs(np.linalg.det(header.affine[:3, :3])) > 1e-9)
-
-
-def _hopeless(fault: str) -> bool:
-    return not fault.startswith(("has the spacing", "states"))
 
 
 def _read(header: CtHeader, facts: CaseFacts, *, picture: bool, allow: bool) -> None:

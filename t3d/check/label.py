@@ -33,12 +33,12 @@ def look_at_label(
     """
     try:
         label = open_streamed(path).image
-        fault = volume_shape_fault(label.shape)
+        kind, fault = "label", volume_shape_fault(label.shape)
         if fault is None and grid is not None:
-            fault = grid_fault(*grid, label.shape, label.affine)
-        if fault:
-            facts.faults.append(("grid" if "image" in fault else "label", fault.removeprefix("label ")))
-        if not fast and fault is None:
+            kind, fault = "grid", grid_fault(*grid, label.shape, label.affine)
+        if fault is not None:
+            facts.faults.append((kind, fault))
+        elif not fast:
             _values(label, facts)
     except (T3DError, MemoryError) as error:
         facts.faults.append(("label", without_names(error, path)))

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from t3d.errors import T3DError
+
 
 @dataclass(frozen=True)
 class Remark:
@@ -36,7 +38,9 @@ def without_names(error: Exception, path: Path) -> str:
     """What an error says of a file or folder, without its path and name, which may name a patient."""
     if isinstance(error, MemoryError):
         return "does not fit into memory; copy or export it again"
-    message = str(error)
-    for start in (f"DICOM folder {path.name}: ", f"DICOM file {path.name}: ", f"{path.name}: ", f"{path.name} "):
-        message = message.removeprefix(start)
-    return message.replace(str(path), "the file").replace(path.name, "the file").rstrip(".")
+    message = error.said if isinstance(error, T3DError) else str(error)
+    # what a library said may quote the path
+    message = message.replace(str(path), "the file")
+    if path.parent.name and path.is_absolute():
+        message = message.replace(str(path.parent), "its folder")
+    return message.replace(path.name, "the file").rstrip(".")

@@ -33,6 +33,6 @@ def slabs(voxels: Any, shape: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray
     for start in range(0, depth, thick):
         stop = min(depth, start + thick)
         # a header may ask for a scale that overflows; the voxels are then infinite and found as such
-        with np.errstate(all="ignore"), in_words("its file"):
+        with np.errstate(all="ignore"), in_words(None, "its file"):
             slab = np.asanyarray(voxels[:, :, start:stop])
         yield start, slab.reshape(side_x, side_y, stop - start)

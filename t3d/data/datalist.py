@@ -10,7 +10,6 @@ from t3d.data.shuffled_reports import shuffle_reports
 from t3d.errors import T3DError, raise_faults
 from t3d.files import read_json
 from t3d.volume.image_file import read_header
-from t3d.volume.in_words import said_of
 from t3d.volume.store import is_stored, open_stored
 
 SPLITS = ("training", "validation", "test")
@@ -80,7 +79,7 @@ def check_headers(items: Iterable[Mapping[str, Any]]) -> None:
         try:
             faults += [f"{who} {fault}" for fault in read_header(path).faults]
         except T3DError as error:
-            faults.append(said_of(who, error, path).rstrip("."))
+            faults.append(error.said_of(who).rstrip("."))
     raise_faults(faults, "image headers")
 
 

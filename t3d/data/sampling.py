@@ -51,7 +51,8 @@ class CohortBatchSampler(Sampler[list[Draw]]):
         contrast: the batch is its own set of candidates, so it needs at least two cases.
 
     Raises:
-        T3DError: impossible settings; fewer cases than one global batch; a global batch of one with contrast.
+        T3DError: impossible settings; fewer cases than one global batch; a global batch of one with contrast;
+            fewer than two cases to evaluate a contrast on.
     """
 
     def __init__(
@@ -89,6 +90,10 @@ class CohortBatchSampler(Sampler[list[Draw]]):
         self.shuffle, self.drop_last, self.fixed, self.contrast = shuffle, drop_last, fixed, contrast
         self.epoch = 0
         self._told_dropped = False
+        if fixed and contrast and num_cases < 2:
+            # a fixed sampler is first asked after an epoch of training: too late to hear of it
+            found = f"{num_cases} case{'' if num_cases == 1 else 's'}"
+            raise T3DError(f"the validation list has {found}, the gauges need at least 2: add cases to it.")
         if world_size is not None:
             self._check_sizes(world_size)
 

@@ -11,7 +11,7 @@ from t3d.errors import T3DError
 from t3d.triple import triple
 from t3d.volume.file_kind import exists, is_nifti
 from t3d.volume.image_file import read_header
-from t3d.volume.in_words import in_words, said_of
+from t3d.volume.in_words import in_words
 
 # Source voxels held at a time: 16 MiB of float32, some 16 slices of a common CT.
 _HELD_VOXELS = 2**22
@@ -63,7 +63,7 @@ def open_source(path: str | Path, who: str) -> VolumeSource:
         # With the file kept open a compressed stream is only read forward, once.
         header = read_header(path, keep_file_open=True)
     except T3DError as error:
-        raise T3DError(said_of(who, error, path)) from error
+        raise T3DError(error.said_of(who)) from error
     if header.faults:
         raise T3DError(f"{who} {header.faults[0]}.")
     image, shape, affine = header.image, header.shape, header.affine

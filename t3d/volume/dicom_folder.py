@@ -32,10 +32,12 @@ def folder_frames(folder: Path, who: str) -> list[Frame]:
     endings: set[str] = set()
     for file in sorted(f for f in folder.iterdir() if not f.name.startswith(".")):
         if file.is_dir():
-            raise T3DError(f"{who}: has the sub-folder {file.name}; keep only the files of one series in the folder.")
+            raise T3DError(
+                f"has the sub-folder {file.name}; keep only the files of one series in the folder.", who=f"{who}:"
+            )
         if file.name.upper() == "DICOMDIR":
             continue
-        with in_words(f"{who}: {file.name}"):
+        with in_words(f"{who}:", file.name):
             if not is_dicom(file):
                 strange.append(file)
                 continue
@@ -46,10 +48,14 @@ def folder_frames(folder: Path, who: str) -> list[Frame]:
             elif _is_no_image(data):
                 others[str(data.get("Modality", "unknown"))] += 1
             elif "DirectoryRecordSequence" not in data:
-                raise T3DError(f"{who}: {file.name} is truncated or damaged: its header has no size; copy it again.")
+                raise T3DError(
+                    f"{file.name} is truncated or damaged: its header has no size; copy it again.", who=f"{who}:"
+                )
     _no_lost_slice(strange, endings, who)
     if not frames:
-        raise T3DError(f"{who}: has no DICOM image files; set the path to the folder with the slices of one series.")
+        raise T3DError(
+            "has no DICOM image files; set the path to the folder with the slices of one series.", who=f"{who}:"
+        )
     if others:
         found = ", ".join(f"{n} of modality {name}" for name, n in others.items())
         say_once(logger, f"{who}: left out DICOM files without an image ({found})")
@@ -77,7 +83,7 @@ def one_series(frames: list[Frame], who: str) -> list[Frame]:
     for other in by_size[1:]:
         if len(other) >= NEARLY_AS_LARGE * len(largest) or _goes_on(largest, other):
             found = "; ".join(f"{group[0].series} with {_files(group)}" for group in by_size)
-            raise T3DError(f"{who}: has {len(groups)} series ({found}); give each series a folder of its own.")
+            raise T3DError(f"has {len(groups)} series ({found}); give each series a folder of its own.", who=f"{who}:")
     if len(largest) < len(frames):
         left = len(frames) - len(largest)
         say_once(
@@ -86,9 +92,11 @@ def one_series(frames: list[Frame], who: str) -> list[Frame]:
             f"{'slice' if left == 1 else 'slices'} (localizers and smaller series)",
         )
     if len(largest) < 2:
-        raise T3DError(f"{who}: has a single slice where a volume is needed; add the other slices of the series.")
+        raise T3DError(
+            "has a single slice where a volume is needed; add the other slices of the series.", who=f"{who}:"
+        )
     if largest[0].samples != 1:
-        raise T3DError(f"{who}: has colour images; export the series with one value a voxel.")
+        raise T3DError("has colour images; export the series with one value a voxel.", who=f"{who}:")
     return largest
 
 
@@ -114,8 +122,9 @@ def _no_lost_slice(strange: list[Path], endings: set[str], who: str) -> None:
             start = stream.read(1024)
         if not start or b"\0" in start:
             raise T3DError(
-                f"{who}: {file.name} is named like the slices but is no DICOM file ({file.stat().st_size} bytes), "
-                "perhaps a damaged slice; copy it again or move it out of the folder."
+                f"{file.name} is named like the slices but is no DICOM file ({file.stat().st_size} bytes), "
+                "perhaps a damaged slice; copy it again or move it out of the folder.",
+                who=f"{who}:",
             )
 
 

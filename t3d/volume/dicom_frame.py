@@ -90,7 +90,7 @@ def read_header(file: Path, who: str) -> tuple[Any, int]:
         T3DError: unreadable, or pydicom is not installed.
     """
     pydicom = import_pydicom(who)
-    with in_words(f"{who}: {file.name}"), open(file, "rb") as stream:
+    with in_words(f"{who}:", file.name), open(file, "rb") as stream:
         data = pydicom.dcmread(stream, force=True, stop_before_pixels=True, specific_tags=TAGS)
         return _with_syntax(pydicom, data), file.stat().st_size - stream.tell()
 
@@ -102,7 +102,7 @@ def read_dataset(file: Path, who: str) -> Any:
         T3DError: unreadable, or pydicom is not installed.
     """
     pydicom = import_pydicom(who)
-    with in_words(f"{who}: {file.name}"):
+    with in_words(f"{who}:", file.name):
         return _with_syntax(pydicom, pydicom.dcmread(file, force=True))
 
 
@@ -128,8 +128,9 @@ def frames_of(file: Path, who: str, data: Any, rest: int) -> Iterator[Frame]:
     each = data.get("PerFrameFunctionalGroupsSequence") or []
     if count > 1 and len(each) != count:
         raise T3DError(
-            f"{who}: {file.name} is a multi-frame file of {count} frames whose places it does not say "
-            f"({len(each)} frames are described); convert the series to NIfTI, for example with dcm2niix."
+            f"{file.name} is a multi-frame file of {count} frames whose places it does not say "
+            f"({len(each)} frames are described); convert the series to NIfTI, for example with dcm2niix.",
+            who=f"{who}:",
         )
     _long_enough(file, who, data, count, rest)
     multiple = bool(each)
@@ -163,7 +164,7 @@ def import_pydicom(who: str) -> Any:
     try:
         import pydicom
     except ImportError as error:
-        raise T3DError(f"{who}: reading DICOM needs pydicom; run pip install pydicom.") from error
+        raise T3DError("reading DICOM needs pydicom; run pip install pydicom.", who=f"{who}:") from error
     return pydicom
 
 
@@ -177,8 +178,9 @@ def _long_enough(file: Path, who: str, data: Any, count: int, rest: int) -> None
     # the voxels' own tag and length come first
     if rest < needed + 8:
         raise T3DError(
-            f"{who}: {file.name} is truncated: its header promises {needed} bytes of voxels, {max(0, rest - 8)} "
-            "follow; copy it again."
+            f"{file.name} is truncated: its header promises {needed} bytes of voxels, {max(0, rest - 8)} "
+            "follow; copy it again.",
+            who=f"{who}:",
         )
 
 

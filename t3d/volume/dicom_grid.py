@@ -62,8 +62,8 @@ def series_grid(frames: list[Frame], who: str) -> SeriesGrid:
     astray = places - places[0] - np.outer((along - along[0]) / (along[-1] - along[0]), axis)
     if np.abs(astray).max() > max(0.5, *spacing):
         raise T3DError(
-            f"{who}: slices are shifted sideways by up to {np.abs(astray).max():.1f} mm; keep only those of one "
-            "volume."
+            f"slices are shifted sideways by up to {np.abs(astray).max():.1f} mm; keep only those of one volume.",
+            who=f"{who}:",
         )
     _say_tilt(frames, axis, normal, who)
     rows, columns = frames[0].size
@@ -85,25 +85,26 @@ def _equal_slices(frames: list[Frame], who: str) -> None:
         lacking = [frame for frame in frames if getattr(frame, field) is None]
         if lacking:
             raise T3DError(
-                f"{who}: {len(lacking)} of {len(frames)} slices have no {name} ({_names(lacking)}); export the series "
-                "again."
+                f"{len(lacking)} of {len(frames)} slices have no {name} ({_names(lacking)}); export the series again.",
+                who=f"{who}:",
             )
     sizes = Counter(frame.size for frame in frames)
     if len(sizes) > 1:
         found = ", ".join(f"{n} of {rows} x {columns}" for (rows, columns), n in sizes.items())
-        raise T3DError(f"{who}: has slices of different size ({found}); keep only those of one volume.")
+        raise T3DError(f"has slices of different size ({found}); keep only those of one volume.", who=f"{who}:")
     for name in ("PixelSpacing", "ImageOrientationPatient"):
         values = np.array([getattr(frame, named[name]) for frame in frames])
         usual = np.median(values, axis=0)
         odd = np.flatnonzero(np.abs(values - usual).max(axis=1) > 1e-3)
         if odd.size:
             raise T3DError(
-                f"{who}: slices differ in {name} ({_list(usual)} and {_list(values[odd[0]])} in "
-                f"{_names([frames[n] for n in odd])}); keep only those of one volume."
+                f"slices differ in {name} ({_list(usual)} and {_list(values[odd[0]])} in "
+                f"{_names([frames[n] for n in odd])}); keep only those of one volume.",
+                who=f"{who}:",
             )
     cosines, spacing = known(frames[0].orientation), known(frames[0].spacing)
     if (spacing <= 0).any() or abs(np.linalg.norm(np.cross(cosines[:3], cosines[3:])) - 1) > 1e-2:
-        raise T3DError(f"{who}: has a spacing or an orientation that is none; export the series again.")
+        raise T3DError("has a spacing or an orientation that is none; export the series again.", who=f"{who}:")
 
 
 def _one_slice_each(frames: list[Frame], gaps: np.ndarray, who: str) -> None:
@@ -111,8 +112,9 @@ def _one_slice_each(frames: list[Frame], gaps: np.ndarray, who: str) -> None:
     if doubled.size:
         first, second = frames[doubled[0]], frames[doubled[0] + 1]
         raise T3DError(
-            f"{who}: {_pair(first, second)} are at the same position ({_list(known(first.position))}); remove the "
-            "doubled slices or the second phase."
+            f"{_pair(first, second)} are at the same position ({_list(known(first.position))}); remove the "
+            "doubled slices or the second phase.",
+            who=f"{who}:",
         )
 
 
@@ -127,8 +129,9 @@ def _even_count(frames: list[Frame], gaps: np.ndarray, who: str) -> int:
     if lost:
         first = lost[0]
         raise T3DError(
-            f"{who}: slices are missing: {gaps[first]:.2f} mm between {_pair(frames[first], frames[first + 1])} where "
-            f"{usual:.2f} mm are usual ({len(lost)} such gaps); complete the series."
+            f"slices are missing: {gaps[first]:.2f} mm between {_pair(frames[first], frames[first + 1])} where "
+            f"{usual:.2f} mm are usual ({len(lost)} such gaps); complete the series.",
+            who=f"{who}:",
         )
     span = float(gaps.sum())
     finest = max(float(gaps.min()), usual / 2)

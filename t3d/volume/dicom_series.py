@@ -69,10 +69,12 @@ class SeriesVoxels:
     def _frame(self, number: int) -> np.ndarray:
         if number not in self._frames:
             frame = self.grid.frames[number]
-            with in_words(f"{self.who}: {frame.file.name}"):
+            with in_words(f"{self.who}:", frame.file.name):
                 stored = self._stored(frame)
                 if stored.shape != frame.size:
-                    raise T3DError(f"{self.who}: {frame.file.name} holds {stored.shape} voxels, not {frame.size}.")
+                    raise T3DError(
+                        f"{frame.file.name} holds {stored.shape} voxels, not {frame.size}.", who=f"{self.who}:"
+                    )
                 self._frames[number] = (stored.T * np.float64(frame.slope) + frame.intercept).astype(np.float32)
         return self._frames[number]
 
@@ -146,10 +148,10 @@ def _file_frames(file: Path, who: str) -> list[Frame]:
     with in_words(who):
         data, rest = read_header(file, who)
         if "Rows" not in data:
-            raise T3DError(f"{who}: has no image; set the path to the folder with the slices of one series.")
+            raise T3DError("has no image; set the path to the folder with the slices of one series.", who=f"{who}:")
         frames = list(frames_of(file, who, data, rest))
     if len(frames) < 2:
-        raise T3DError(f"{who}: is one slice of a series; set the path to the folder with all its slices.")
+        raise T3DError("is one slice of a series; set the path to the folder with all its slices.", who=f"{who}:")
     return frames
 
 

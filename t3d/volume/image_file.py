@@ -13,7 +13,7 @@ from t3d.volume.dicom_frame import is_dicom
 from t3d.volume.dicom_series import open_series
 from t3d.volume.file_kind import exists, is_gzip, is_nifti
 from t3d.volume.in_words import in_words
-from t3d.volume.nifti_header import header_doubts, header_faults
+from t3d.volume.nifti_header import HeaderFault, header_doubts, header_faults
 from t3d.volume.other_formats import is_other_format, open_other
 from t3d.volume.store import is_stored, open_stored
 
@@ -28,7 +28,7 @@ class CtHeader(NamedTuple):
     """
 
     image: SpatialImage
-    faults: list[str]
+    faults: list[HeaderFault]
     doubts: list[str]
 
     @property
@@ -81,9 +81,9 @@ def open_image(path: str | Path, *, keep_file_open: bool | None = None) -> Spati
         if exists(path) and path.is_dir():
             return open_series(path)
         if not exists(path):
-            raise T3DError(f"{path.name} does not exist in {path.parent}; correct the path or restore the file.")
+            raise T3DError(f"does not exist in {path.parent}; correct the path or restore the file.", who=path.name)
         if not path.is_file():
-            raise T3DError(f"{path.name} is neither a file nor a folder; correct the path.")
+            raise T3DError("is neither a file nor a folder; correct the path.", who=path.name)
         if is_nifti(path):
             return _mislabelled(path) or cast(SpatialImage, nib.load(path, keep_file_open=keep_file_open))
         if is_other_format(path):
@@ -116,5 +116,6 @@ def _other_nifti(path: Path, keep_file_open: bool | None) -> SpatialImage:
     if isinstance(image, nib.Nifti1Pair | nib.MGHImage):
         return image
     raise T3DError(
-        f"{path.name} is of a kind that T3D does not read; convert it to NIfTI (.nii.gz), for example with 3D Slicer."
+        "is of a kind that T3D does not read; convert it to NIfTI (.nii.gz), for example with 3D Slicer.",
+        who=path.name,
     )

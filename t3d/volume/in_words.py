@@ -3,7 +3,6 @@
 import contextlib
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 
 from t3d.errors import T3DError
 
@@ -12,32 +11,24 @@ _said: set[str] = set()
 
 
 @contextlib.contextmanager
-def in_words(who: str) -> Iterator[None]:
-    """Raise what goes wrong inside as a T3DError that begins with ``who``.
+def in_words(who: str | None, part: str = "") -> Iterator[None]:
+    """Raise what goes wrong inside as a T3DError about ``who``.
 
     Readers of foreign files raise errors of many libraries (zlib, nibabel, pydicom, codecs, ITK), so none is listed.
     A ``T3DError`` and running out of memory, which is no fault of a file, pass as they are.
+
+    Args:
+        who: file or folder, see ``T3DError``.
+        part: of it, such as one file of a folder.
     """
     try:
         yield
     except (T3DError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - see above
-        raise T3DError(f"{who} cannot be read ({type(error).__name__}: {first_line(error)}); {REMEDY}.") from error
-
-
-def said_of(who: str, error: T3DError, path: Path) -> str:
-    """An error of ``open_image`` in the words of a case, with the file's name once.
-
-    Args:
-        who: such as "case k1: image k1.nii.gz".
-        error: its message begins with the file's name.
-        path: of the file.
-    """
-    message = str(error)
-    if path.name in who:
-        message = message.removeprefix(path.name).removeprefix(":").strip()
-    return f"{who} {message}"
+        what = f"{part} cannot be read" if part else "cannot be read"
+        found = f"{what} ({type(error).__name__}: {first_line(error)})"
+        raise T3DError(found, who=who, remedy=REMEDY) from error
 
 
 def first_line(error: BaseException) -> str:

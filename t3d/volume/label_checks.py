@@ -9,7 +9,7 @@ import numpy as np
 
 from t3d.errors import T3DError, raise_faults
 from t3d.volume.image_file import open_image, read_header
-from t3d.volume.in_words import in_words, said_of
+from t3d.volume.in_words import in_words
 from t3d.volume.index import read_index
 from t3d.volume.label_table import BACKGROUND, class_values
 from t3d.volume.same_voxels import grid_fault
@@ -90,7 +90,7 @@ def _label_values(item: Mapping[str, Any]) -> tuple[list[float], str | None]:
     if not isinstance(item.get("label"), str):
         return [], "has no label; give the path of its label file or move the case to another list"
     path = Path(item["label"])
-    about = f"label {path.name}", path
+    about = f"label {path.name}"
     try:
         label = open_image(path)
         fault = volume_shape_fault(label.shape)
@@ -98,9 +98,9 @@ def _label_values(item: Mapping[str, Any]) -> tuple[list[float], str | None]:
             return [], f"label {path.name} {fault}"
         image = item.get("image")
         if isinstance(image, str):
-            about = f"image {Path(image).name}", Path(image)
+            about = f"image {Path(image).name}"
             header = read_header(image)
-            about = f"label {path.name}", path
+            about = f"label {path.name}"
             if header.faults:
                 return [], f"image {Path(image).name} {header.faults[0]}"
             fault = grid_fault(header.shape, header.affine, label.shape, label.affine)
@@ -112,8 +112,7 @@ def _label_values(item: Mapping[str, Any]) -> tuple[list[float], str | None]:
         with in_words(path.name):
             found = whole_numbers(np.unique(np.asanyarray(label.dataobj)))
     except T3DError as error:
-        who, file = about
-        return [], said_of(who, error, file).rstrip(".")
+        return [], error.said_of(about).rstrip(".")
     if found is None:
         return [], f"label {path.name} has values that are no whole numbers; export it as a label map, not resampled"
     return np.unique(found).tolist(), None

@@ -9,7 +9,7 @@ from nibabel.orientations import apply_orientation
 
 from t3d.errors import T3DError
 from t3d.volume.image_file import open_image
-from t3d.volume.in_words import in_words, said_of
+from t3d.volume.in_words import in_words
 from t3d.volume.label_table import LARGEST_VALUE
 from t3d.volume.same_voxels import Placement, place_on
 from t3d.volume.volume_shape import volume_shape_fault
@@ -43,7 +43,7 @@ def read_label_on_grid(
         with in_words(Path(file).name):
             stored = np.asarray(image.dataobj)
     except T3DError as error:
-        raise T3DError(said_of(who, error, Path(file))) from error
+        raise T3DError(error.said_of(who)) from error
     fault = volume_shape_fault(stored.shape)
     if fault:
         raise T3DError(f"{who} {fault}.")

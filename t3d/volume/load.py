@@ -12,7 +12,7 @@ from monai.transforms import LoadImage, MapTransform
 
 from t3d.errors import T3DError
 from t3d.volume.file_kind import exists
-from t3d.volume.in_words import in_words, said_of
+from t3d.volume.in_words import in_words
 from t3d.volume.label_on_image import lay_on
 from t3d.volume.reader import VolumeReader
 from t3d.volume.volume_shape import volume_shape_fault
@@ -67,7 +67,7 @@ class LoadVolumed(MapTransform):
             with in_words(path.name):
                 volume = self.load(path)
         except T3DError as error:
-            raise T3DError(said_of(who, error, path)) from error
+            raise T3DError(error.said_of(who)) from error
         # LoadImage moves a fourth axis to the front, or puts a new one there.
         fault = volume_shape_fault((*volume.shape[1:], volume.shape[0]))
         if fault:

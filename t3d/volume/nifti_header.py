@@ -1,8 +1,9 @@
 """What a NIfTI header says that no loader complains about."""
 
 import gzip
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
@@ -18,7 +19,24 @@ TOLERANCE_MM = 1e-2
 TILT_TOLERANCE = 0.5  # degrees, as for DICOM series
 
 
-def header_faults(image: nib.spatialimages.SpatialImage, path: Path) -> list[str]:
+@dataclass(frozen=True)
+class HeaderFault:
+    """What is wrong with a header.
+
+    Attributes:
+        kind: what it is about; a wrong spacing does not keep the voxels from being looked at, the others do.
+        what: what was found and the remedy, without the file's name.
+    """
+
+    kind: Literal["voxels", "shape", "size", "affine", "spacing"]
+    what: str
+
+    def __str__(self) -> str:
+        """What was found and the remedy, to follow the file's name."""
+        return self.what
+
+
+def header_faults(image: nib.spatialimages.SpatialImage, path: Path) -> list[HeaderFault]:
     """What keeps a file from being one volume with a usable grid, each with its remedy; reads no voxels.
 
     Args:
@@ -27,14 +45,20 @@ def header_faults(image: nib.spatialimages.SpatialImage, path: Path) -> list[str
     """
     dtype = image.get_data_dtype()
     if dtype.fields or dtype.kind == "c":
-        return ["has colour (RGB) or complex voxels; save it with one real number a voxel"]
+        return [HeaderFault("voxels", "has colour (RGB) or complex voxels; save it with one real number a voxel")]
     fault = volume_shape_fault(image.shape)
     if fault:
-        return [fault]
+        return [HeaderFault("shape", fault)]
     faults = _claims_too_much(image, path)
     affine = np.asarray(image.affine, dtype=np.float64)[:3, :3]
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-9:
-        return [*faults, "has no usable affine (spacing or direction is zero); export it again"]
+        unusable = "has no usable affine (spacing or direction is zero); export it again"
+        return [*faults, HeaderFault("affine", unusable)]
+    return [*faults, *(HeaderFault("spacing", what) for what in _spacing_faults(image, path, affine))]
+
+
+def _spacing_faults(image: nib.spatialimages.SpatialImage, path: Path, affine: np.ndarray) -> list[str]:
+    faults = []
     raw = _raw_header(image, path)
     if raw is not None:
         sides = raw["pixdim"][1:4]
@@ -89,14 +113,15 @@ def _reader_dependent(image: nib.spatialimages.SpatialImage) -> list[str]:
     ]
 
 
-def _claims_too_much(image: nib.spatialimages.SpatialImage, path: Path) -> list[str]:
+def _claims_too_much(image: nib.spatialimages.SpatialImage, path: Path) -> list[HeaderFault]:
     if not is_nifti(path):
         return []
     size = path.stat().st_size
     claimed = int(np.prod([int(n) for n in image.shape], dtype=object)) * image.get_data_dtype().itemsize
     if claimed <= size * (LARGEST_RATIO if is_gzip(path) else 1):
         return []
-    return [f"claims {claimed / 2**20:.1f} MiB of voxels, the file has {size} bytes; copy or export it again"]
+    what = f"claims {claimed / 2**20:.1f} MiB of voxels, the file has {size} bytes; copy or export it again"
+    return [HeaderFault("size", what)]
 
 
 def _raw_header(image: nib.spatialimages.SpatialImage, path: Path) -> Any:

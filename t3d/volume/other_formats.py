@@ -39,11 +39,11 @@ def open_other(path: Path) -> nib.Nifti1Image:
     else:
         packages = "SimpleITK" if path.name.lower().endswith(_META_IMAGE) else "SimpleITK or pynrrd"
         raise T3DError(
-            f"{path.name} needs {packages} to be read; run pip install SimpleITK, or convert the file to NIfTI "
-            "(.nii.gz)."
+            f"needs {packages} to be read; run pip install SimpleITK, or convert the file to NIfTI (.nii.gz).",
+            who=path.name,
         )
     if voxels.ndim != 3 or colours != 1:
-        raise T3DError(f"{path.name} is no 3D volume with one number a voxel; save one volume as NIfTI.")
+        raise T3DError("is no 3D volume with one number a voxel; save one volume as NIfTI.", who=path.name)
     affine = np.eye(4)
     affine[:3, :3] = np.reshape(direction, (3, 3)) * np.array(spacing)
     affine[:3, 3] = origin
@@ -59,7 +59,7 @@ def _with_pynrrd(nrrd: ModuleType, path: Path) -> nib.Nifti1Image:
         "left-anterior-superior": (-1, 1, 1), "las": (-1, 1, 1),
     }.get(space)  # fmt: skip
     if voxels.ndim != 3 or directions is None or signs is None:
-        raise T3DError(f"{path.name} is no 3D volume with a place in the patient; save it as NIfTI (.nii.gz).")
+        raise T3DError("is no 3D volume with a place in the patient; save it as NIfTI (.nii.gz).", who=path.name)
     affine = np.eye(4)
     affine[:3, :3] = np.array(directions, dtype=float).T
     affine[:3, 3] = header.get("space origin", (0, 0, 0))

@@ -81,11 +81,13 @@ def open_stored(path: str | Path) -> StoredVolume:
     try:
         about = dict(array.schunk.meta["t3d"])
     except KeyError:
-        raise T3DError(f"{Path(path).name} was not written by `t3d prepare`; prepare the cohort's datalist.") from None
+        raise T3DError(
+            "was not written by `t3d prepare`; prepare the cohort's datalist.", who=Path(path).name
+        ) from None
     if about["format_version"] > FORMAT_VERSION:
         raise T3DError(
-            f"{Path(path).name} has format {about['format_version']} and this t3d reads up to {FORMAT_VERSION}; "
-            "update t3d."
+            f"has format {about['format_version']} and this t3d reads up to {FORMAT_VERSION}; update t3d.",
+            who=Path(path).name,
         )
     return StoredVolume(
         path=path,
@@ -159,7 +161,7 @@ def _array(path: str) -> Any:
         state = os.stat(path)
     except OSError as error:
         raise T3DError(
-            f"{path} does not exist or cannot be read ({error.strerror}); run `t3d prepare` again."
+            f"does not exist or cannot be read ({error.strerror}); run `t3d prepare` again.", who=path
         ) from error
     key = (path, state.st_size, state.st_mtime_ns, state.st_ino)
     if key not in _open.arrays:
@@ -176,6 +178,6 @@ def _array(path: str) -> Any:
 
 def _damaged(path: str) -> T3DError:
     return T3DError(
-        f"{Path(path).name} in {Path(path).parent} is damaged, truncated or not of the prepared store; delete it and "
-        "run `t3d prepare` again."
+        "is damaged, truncated or not of the prepared store; delete it and run `t3d prepare` again.",
+        who=f"{Path(path).name} in {Path(path).parent}",
     )
