@@ -133,6 +133,15 @@ def test_damaged_weights_are_refused(trained_segmentation, oblique, tmp_path):
         t3d.segment(oblique[1], models, device="cpu")
 
 
+def test_weights_of_another_training_are_refused_though_they_fit(trained_segmentation, oblique, tmp_path):
+    models = shutil.copytree(trained_segmentation / "models", tmp_path / "models")
+    state = torch.load(models / "model.pt", weights_only=True)
+    torch.save({name: tensor * 2 if tensor.is_floating_point() else tensor for name, tensor in state.items()},
+               models / "model.pt")  # fmt: skip
+    with pytest.raises(T3DError, match=r"is not the file that model\.json describes"):
+        t3d.segment(oblique[1], models, device="cpu")
+
+
 @pytest.mark.parametrize("task", ["segmentation", "classification", "encoder"])
 def test_info_says_what_a_model_takes_and_gives(task, trained_segmentation, trained_classification, encoder, tmp_path):
     folder = {"segmentation": trained_segmentation, "classification": trained_classification, "encoder": encoder}[task]

@@ -22,7 +22,7 @@ from t3d.networks.text_encoder import TextEncoder
 from t3d.networks.volume_classifier import VolumeClassifier
 from t3d.volume.label_table import class_values
 from t3d.weights import load_network
-from t3d.weights.record import ENCODER, MODEL, read_record, recorded_amp_dtype, settings_of
+from t3d.weights.record import ENCODER, MODEL, describes, read_record, recorded_amp_dtype, settings_of
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +134,9 @@ def _record(folder: Path, place: Path) -> tuple[Mapping[str, Any], dict[str, Any
     if name is None:
         raise T3DError(f"{place} holds no trained model: no {' or '.join(RECORDS)} under models/; give another")
     record = read_record(folder / name, kinds=RECORDS[name])
+    if (folder / WEIGHTS).is_file():
+        # weights of another training fit the network as well, and would speak under this record's labels
+        describes(record, folder / WEIGHTS, name=name)
     settings = settings_of(record)
     missing = [key for key in ("spacing", "orientation", "hu_range", "crop_size", *_SIZES) if key not in settings]
     if missing:
