@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from t3d.errors import T3DError
+from t3d.train.bfloat16_on_cpu import CheckBfloat16
 from t3d.train.finite_weights import REMEDY
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,12 @@ class GuardedTrainer(SupervisedTrainer):
         self._losses: list[Tensor] = []  # of the step that is being gathered
         self._skipped = 0
         self.add_event_handler(Events.STARTED, self._keep_scaler_for_float16)
+        if (
+            self.amp
+            and self.amp_kwargs.get("dtype") == torch.bfloat16
+            and torch.device(self.state.device).type == "cpu"
+        ):
+            CheckBfloat16(self.network).attach(self)
 
     @staticmethod
     def _keep_scaler_for_float16(engine: "GuardedTrainer") -> None:
