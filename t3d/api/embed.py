@@ -20,7 +20,8 @@ class Embedding:
 
     Attributes:
         vector: (D,) unit vector, for retrieval and comparison.
-        features: (C,) mean of the encoder's deepest tokens, what a linear probe reads.
+        features: (k C,) mean of the encoder's tokens, and beside it their extremes where the network pools them: what
+            a linear probe reads.
         map: (C, x, y, z) the tokens in their places.
         affine: (4, 4) from voxels of ``map`` to millimetres in RAS.
     """
@@ -53,5 +54,6 @@ def embed(
     with model.running():
         found = inferer(image.as_tensor().unsqueeze(0).to(model.device), model.network)
     arrays = {name: found[name][0].float().cpu().numpy() for name in ("embedding", "features", "map")}
-    affine = map_affine(torch.as_tensor(image.affine).double()).numpy()
+    stride = image.shape[1] // arrays["map"].shape[1]
+    affine = map_affine(torch.as_tensor(image.affine).double(), stride=stride).numpy()
     return Embedding(vector=arrays["embedding"], features=arrays["features"], map=arrays["map"], affine=affine)

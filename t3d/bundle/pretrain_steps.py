@@ -7,11 +7,16 @@ from monai.utils import ensure_tuple_rep
 
 from t3d.bundle.report_side import ReportSide
 from t3d.bundle.steps import Preparation, image_steps, stored_volume
+from t3d.errors import T3DError
 from t3d.networks.encoders import STRIDE
+from t3d.transforms.asked_sentences import RandAskSentencesd
 from t3d.transforms.body import is_body
 from t3d.transforms.corruption import RandCorruptViewsd
 from t3d.transforms.crops import PairedCropsd
+from t3d.transforms.jitter import jitter_steps
+from t3d.transforms.kept_volume import KeepVolumed
 from t3d.transforms.report import RandSentencesd
+from t3d.transforms.windows import RandWindowsd
 
 _CASE = ("case_id", "patient_id", "image")
 # what is_body takes for tissue, and the air that is kept around it, in voxels
@@ -39,17 +44,59 @@ def view_steps(
     view_overlap: float | None,
     corruption: float,
     sentences: str | float | int | None = None,
+    pairs: int | str = "both",
+    jitter: float = 0.0,
+    text_windows: int = 0,
+    text_sentences: int = 0,
 ) -> Compose:
-    """Two crops of a volume and their corrupted copies; in training also fewer sentences of the report.
+    """Crops of a volume, their corrupted copies, and what the sentences of its report are asked about.
+
+    A batch then has ``image`` (B, 2 P, 1, s, s, s), of which pair p is (p, P + p); ``corrupted`` (B, P, ..), or
+    (B, 2, ..) both ways; with windows ``windows`` (B, W, 1, s, s, s) and ``window_mask`` (B, W); with sentences
+    ``drawn`` (B, S), rows of ``said`` or -1. Crops and hidden sentences of a draw are the same with and without
+    jitter, windows and drawn sentences: their seeds are dealt out first.
 
     Args:
-        crop_size, view_overlap: see ``PairedCropsd``.
+        crop_size, view_overlap: see ``PairedCropsd``; also the side of the windows.
         corruption: share of a view's voxels.
         sentences: see ``RandSentencesd``; None where there is no report or all of it is read.
+        pairs: P pairs of views, of which the first one is corrupted and finds the other; "both" for two views that
+            find each other, both corrupted.
+        jitter: of the intensities of each view on its own, and more softly of the windows; see ``jitter_steps``.
+        text_windows: W windows of the whole volume, see ``RandWindowsd``; 0 for none.
+        text_sentences: S sentences of the report that are asked (needs a ``ReportSide`` with ``use_sentences``); 0 for
+            none.
+
+    Raises:
+        T3DError: an option outside its range.
     """
     hidden = [] if sentences is None else [RandSentencesd("report_mask", sentences=sentences)]
-    views = PairedCropsd("image", crop_size=crop_size, view_overlap=view_overlap)
-    return Compose([views, *hidden, RandCorruptViewsd("image", share=corruption)])
+    ordered = _pairs(pairs)
+    kept: list[Transform] = []
+    windows: list[Transform] = []
+    if text_windows:
+        kept = [KeepVolumed("image", kept="windows")]
+        drawn = RandWindowsd("windows", crop_size=crop_size, train_windows=text_windows, channel=True)
+        windows = [drawn, *jitter_steps(jitter, "windows", soft=True)]
+    return Compose(
+        [
+            *kept,
+            PairedCropsd("image", crop_size=crop_size, view_overlap=view_overlap, pairs=ordered),
+            *hidden,
+            *jitter_steps(jitter),
+            RandCorruptViewsd("image", share=corruption, first=ordered),
+            *windows,
+            *([RandAskSentencesd(count=text_sentences)] if text_sentences else []),
+        ]
+    )
+
+
+def _pairs(pairs: int | str) -> int | None:
+    if pairs == "both":
+        return None
+    if isinstance(pairs, str) or isinstance(pairs, bool) or pairs != int(pairs):
+        raise T3DError(f'pairs is {pairs!r}; set it to 1 or more pairs of views, or to "both".')
+    return int(pairs)
 
 
 def whole_steps(*, preparation: Preparation, crop_size: int | Sequence[int]) -> Compose:

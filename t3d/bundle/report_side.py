@@ -5,12 +5,16 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from monai.transforms import Transform
 
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
 from t3d.reports.features import ReportFeatures, check_text_width
 from t3d.reports.sections import SECTIONS
+from t3d.reports.sentence_features import SentenceFeatures
+from t3d.reports.text_scale import TextScale, sentence_moments, token_moments
 from t3d.transforms.report import EncodeReportd, TokenizeReportd
+from t3d.transforms.report_sentences import SentencesOfReportd
 
 
 class ReportSide:
@@ -23,7 +27,10 @@ class ReportSide:
         report_cache: features computed once by a frozen encoder; False: the encoder is part of the network.
         text_encoder, revision, trained_layers: see ``TextEncoder``.
         max_tokens, sections, drop_comparisons: see ``ReportTokenizer``.
-        cache_dir: folder of the features.
+        cache_dir: folder of the features; those of sentences lie in its folder ``sentences``.
+        use_sentences: items also have what the report says sentence by sentence (``SentencesOfReportd``), from a
+            frozen encoder in any case.
+        sentence_sections: whose sentences are asked, see ``spoken_sentences``.
     """
 
     def __init__(
@@ -38,10 +45,14 @@ class ReportSide:
         sections: Sequence[str] = SECTIONS,
         drop_comparisons: bool = False,
         cache_dir: str | Path = "",
+        use_sentences: bool = False,
+        sentence_sections: Sequence[str] = ("impression",),
     ) -> None:
         self.use_text, self.live, self.cached = use_text, use_text and not report_cache, use_text and report_cache
         self.cache_dir = cache_dir
+        self.use_sentences, self._sentence_sections = use_text and use_sentences, sentence_sections
         self._encoder = partial(TextEncoder, name=text_encoder, revision=revision, trained_layers=trained_layers)
+        self._frozen = partial(TextEncoder, name=text_encoder, revision=revision)
         self._tokenizer = partial(load_tokenizer, name=text_encoder, revision=revision)
         self._options: dict[str, Any] = {
             "max_tokens": max_tokens,
@@ -64,11 +75,25 @@ class ReportSide:
         )
 
     @cached_property
+    def sentences(self) -> SentenceFeatures | None:
+        """The cache of sentences, or None."""
+        if not self.use_sentences:
+            return None
+        return SentenceFeatures(
+            encoder=partial(self._frozen_encoder),
+            tokenizer=self._tokenizer,
+            cache_dir=Path(self.cache_dir) / "sentences",
+            max_tokens=self._options["max_tokens"],
+            sections=self._sentence_sections,
+        )
+
+    @cached_property
     def steps(self) -> list[Transform]:
-        """What replaces an item's text by what the network takes: one transform, or none."""
+        """What replaces an item's text by what the network takes: none, one transform, or two with sentences."""
+        said = [SentencesOfReportd("report", features=self.sentences)] if self.sentences else []
         if self.cached:
-            return [EncodeReportd("report", features=self.features)]
-        return [TokenizeReportd("report", tokenizer=self._tokenizer(), **self._options)] if self.live else []
+            return [*said, EncodeReportd("report", features=self.features)]
+        return [*said, TokenizeReportd("report", tokenizer=self._tokenizer(), **self._options)] if self.live else []
 
     def check_width(self, text_width: int) -> None:
         """Refuse an encoder whose features are not as wide as the network expects.
@@ -87,5 +112,37 @@ class ReportSide:
 
     def precompute(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Fill the cache with what is missing; see ``ReportFeatures.precompute``."""
+        items = list(items)
         if self.features:
             self.features.precompute(items)
+        if self.sentences:
+            self.sentences.precompute(items)
+
+    def text_scale(self, items: Iterable[Mapping[str, Any]]) -> TextScale | None:
+        """Centre and scale of what the network reads over the distinct reports of a list, the one that is learnt from.
+
+        Equal on every process and for every order of the items; all are read from the cache, after ``precompute``.
+        Tokens of a live encoder, which change, have the centre 0 and the scale 1, as sentences have where there are
+        none.
+
+        Returns:
+            None without text.
+
+        Raises:
+            T3DError: a report is missing or empty.
+        """
+        if not self.use_text:
+            return None
+        items = list(items)
+        features = self.features or self.sentences or self.live_encoder
+        width = features.width
+        token = sentence = (torch.zeros(width), torch.ones(width))
+        if self.features:
+            token = token_moments(self.features, items).scale()
+        if self.sentences:
+            sentence = sentence_moments(self.sentences, items).scale()
+        return TextScale(*token, *sentence)
+
+    def _frozen_encoder(self) -> TextEncoder:
+        """The encoder of the reports' features where there is one, so that it is loaded once."""
+        return (self.features.loaded() if self.features else None) or self._frozen()

@@ -13,8 +13,8 @@ from t3d.data.name_numbers import name_numbers
 from t3d.data.sampling import Draw
 
 MATCHED_KEY = "matched_position"
-# What fills the tokens that a shorter report of the batch lacks; the mask hides them.
-_TOKEN_FILL = {"report": 0, "report_mask": False, "report_sentence": -1}
+# What fills the tokens and sentences that a shorter report of the batch lacks; the mask hides them.
+_FILL = {"report": 0, "report_mask": False, "report_sentence": -1, "said": 0, "said_mask": False, "said_weight": 0}
 
 
 class ViewDataset(Dataset):
@@ -50,14 +50,14 @@ class ViewDataset(Dataset):
 
 
 def collate_views(batch: Sequence[Mapping[str, Any] | list[Mapping[str, Any]]]) -> dict[str, Any]:
-    """MONAI's `list_data_collate`, with reports of different lengths L padded at the end to the longest.
+    """MONAI's `list_data_collate`, with reports of different lengths padded at the end to the longest.
 
-    `report` is filled with 0, `report_mask` with False and `report_sentence` with -1. Lists of items (several crops of
-    a case) follow one another. Where the items have `patient_id`, the batch also has `patient`, (B,) int64, equal for
-    studies of one patient.
+    `report` and `said` are filled with 0, their masks with False and `report_sentence` with -1. Lists of items
+    (several crops of a case) follow one another. Where the items have `patient_id`, the batch also has `patient`, (B,)
+    int64, equal for studies of one patient.
     """
     cases = [dict(item) for items in batch for item in (items if isinstance(items, list) else [items])]
-    for key, fill in _TOKEN_FILL.items():
+    for key, fill in _FILL.items():
         if key not in cases[0]:
             continue
         padded = pad_sequence([torch.as_tensor(i[key]) for i in cases], batch_first=True, padding_value=fill)

@@ -17,6 +17,9 @@ from t3d.metrics.intervals import bootstrap_mean
 
 logger = logging.getLogger(__name__)
 
+# what a step of the sentence contrast reads beside the views; no control changes it, so only one pass pays for it
+SENTENCE_SIDE = ("windows", "window_mask", "said", "said_mask", "drawn")
+
 
 class MeasureGauges:
     """One batch of a SupervisedEvaluator (``iteration_update``): a value per case for every gauge.
@@ -33,19 +36,20 @@ class MeasureGauges:
         corrupted = texts.pop("corrupted")
         for key in ("report_id", "patient"):  # only losses ask for them
             texts.pop(key, None)
+        spoken = {key: texts.pop(key) for key in SENTENCE_SIDE if key in texts}
         network = engine.network
         with engine.mode(network), torch.autocast(image.device.type, enabled=engine.amp, **engine.amp_kwargs):
-            right = network(image, corrupted=corrupted, **texts)
+            right = network(image, corrupted=corrupted, **texts, **spoken)
             generator = torch.Generator().manual_seed(engine.state.iteration)
-            noise = [torch.rand(image.shape, generator=generator).to(image) for _ in range(2)]
+            noise = [torch.rand(views.shape, generator=generator).to(views) for views in (image, corrupted)]
             blind = network(noise[0], corrupted=noise[1], **texts)
-            error = restoration_error(right["restored"], image, corrupted)
+            error = restoration_error(right["restored"], right["clean"], corrupted)
             values = {
                 "hit": top1_hits(right["anchor"].float(), right["candidate"].float()),
                 "shortcut_hit": top1_hits(blind["anchor"].float(), blind["candidate"].float()),
                 "error": error.whole,
                 "error_corrupted": error.corrupted,
-                "input_error": restoration_error(corrupted, image, corrupted).whole,
+                "input_error": restoration_error(corrupted, right["clean"], corrupted).whole,
                 "volume": right["volume"].float(),
                 "case": name_numbers(batchdata["case_id"]).to(image.device),
                 "patient": name_numbers(batchdata["patient_id"]).to(image.device),
@@ -69,7 +73,7 @@ def _with_wrong_reports(
     # An own_report candidate keeps its right report: only what the anchor reads is swapped.
     candidate = wrong["candidate"] if wrong["candidate"].ndim == 4 else right["candidate"]
     hit = top1_hits(wrong["anchor"].float(), candidate.float())
-    error = restoration_error(wrong["restored"], image, corrupted).whole
+    error = restoration_error(wrong["restored"], right["clean"], corrupted).whole
     unknown = ~usable.to(hit.device)
     return {
         "contrast_gain": (values["hit"] - hit).masked_fill(unknown, torch.nan),

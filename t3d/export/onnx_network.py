@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from t3d.errors import T3DError
@@ -81,13 +82,14 @@ class OnnxEncoder(nn.Module):
     """Stands for ``PretrainNetwork`` where volumes are embedded, without any text.
 
     Args:
-        onnx_file: made by ``t3d export``.
+        onnx_file: the encoder's part, made by ``t3d export``; the head's, for whole volumes, lies beside it.
         providers: of onnxruntime.
     """
 
     def __init__(self, *, onnx_file: str, providers: Sequence[str] = CPU) -> None:
         super().__init__()
         self.session = _session(onnx_file, "embedding", providers)
+        self.head = _session(Path(onnx_file).with_name(f"{HEAD}.onnx"), "pooled", providers)
 
     @property
     def use_text(self) -> bool:
@@ -102,10 +104,23 @@ class OnnxEncoder(nn.Module):
         """Unit embeddings (N, D) of windows (N, 1, s, s, s)."""
         return self.session(image=image)["embedding"]
 
-    def embed_windows(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Deepest maps (N, C, s/32, ..) and unit embeddings (N, D)."""
-        made = self.session(image=image)
-        return made["map"], made["embedding"]
+    def window_features(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Token maps (N, C, ..) of windows (N, 1, s, s, s) and their statistics (N, k C)."""
+        made = self.session(image=windows)
+        return made["map"], made["features"]
+
+    def embed_pooled(self, pooled: Tensor) -> Tensor:
+        """Unit embedding (1, D) of one volume from the statistics of its windows (W, k C)."""
+        return self._volume(pooled)["embedding"]
+
+    def pool_windows(self, pooled: Tensor) -> Tensor:
+        """Statistics (1, k C) of one volume from those of its windows (W, k C)."""
+        return self._volume(pooled)["pooled"]
+
+    def _volume(self, pooled: Tensor) -> dict[str, Tensor]:
+        return self.head(
+            features=pooled.unsqueeze(0), mask=torch.ones(1, len(pooled), dtype=torch.bool, device=pooled.device)
+        )
 
 
 class _Head(nn.Module):

@@ -41,10 +41,12 @@ def parts_of(network: nn.Module, *, crop_size: int | Sequence[int]) -> list[Part
     """The parts of a bundle's network.
 
     - ``SwinUNETR``, ``SegResNetDS``: image (N, 1, s, s, s) -> ``pred`` (N, classes, s, s, s), logits.
-    - ``PretrainNetwork``: image -> ``embedding`` (N, D), as its ``forward(image)``, and ``map`` (N, C, ..).
+    - ``PretrainNetwork``: image -> ``embedding`` (N, D), as its ``forward(image)``, ``map`` (N, C, ..) and
+      ``features`` (N, k C), statistics of each window; and, as a second part, ``features`` (1, W, k C) and ``mask``
+      (1, W) of all windows of a volume -> ``embedding`` (1, D) and ``pooled`` (1, k C) of the volume.
     - ``VolumeClassifier``: image -> ``features`` (N, C) of windows; and, as a second part, ``features`` (1, W, C) and
       ``mask`` (1, W) of all windows of a volume -> ``pred`` (1, F), logits, and ``attention`` (1, F, W). Two, because
-      windows go through the encoder a few at a time and through the attention all at once.
+      windows go through the encoder a few at a time and through the head all at once.
 
     N and W are dynamic, the window's sides are not.
 
@@ -63,15 +65,14 @@ def parts_of(network: nn.Module, *, crop_size: int | Sequence[int]) -> list[Part
     if isinstance(network, tuple(backbone.segmentation for backbone in BACKBONES.values())):
         return [Part(MAIN, network, image, ("pred",), batch)]
     if isinstance(network, PretrainNetwork):
-        return [Part(MAIN, _Embedding(network), image, ("embedding", "map"), batch)]
+        return [
+            Part(MAIN, _Embedding(network), image, ("embedding", "map", "features"), batch),
+            _head(_VolumeEmbedding(network), network.pooled_width, ("embedding", "pooled")),
+        ]
     if isinstance(network, VolumeClassifier):
-        width = network.norm.normalized_shape[0]
-        features = torch.rand(1, 3, width, generator=torch.Generator().manual_seed(0))
-        windows = {"features": features, "mask": torch.tensor([[True, True, False]])}
-        count = {name: {1: ("windows", MOST_WINDOWS)} for name in windows}
         return [
             Part(MAIN, _WindowFeatures(network), image, ("features",), batch),
-            Part(HEAD, _Head(network), windows, ("pred", "attention"), count),
+            _head(_Head(network), network.norm.normalized_shape[0], ("pred", "attention")),
         ]
     raise T3DError(
         f"a {type(network).__name__} cannot be exported; known are the networks of t3d_pretrain, t3d_segmentation "
@@ -79,14 +80,30 @@ def parts_of(network: nn.Module, *, crop_size: int | Sequence[int]) -> list[Part
     )
 
 
+def _head(module: nn.Module, width: int, outputs: tuple[str, ...]) -> Part:
+    """The part that takes all windows of a volume."""
+    features = torch.rand(1, 3, width, generator=torch.Generator().manual_seed(0))
+    windows = {"features": features, "mask": torch.tensor([[True, True, False]])}
+    return Part(HEAD, module, windows, outputs, {name: {1: ("windows", MOST_WINDOWS)} for name in windows})
+
+
 class _Embedding(nn.Module):
     def __init__(self, network: PretrainNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        deepest, embedding = self.network.embed_windows(image)
-        return embedding, deepest
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        maps, features = self.network.window_features(image)
+        return self.network.embed_volumes(features.unsqueeze(1)), maps, features
+
+
+class _VolumeEmbedding(nn.Module):
+    def __init__(self, network: PretrainNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network.embed_volumes(features, mask), self.network.summary.windows(features, mask)
 
 
 class _WindowFeatures(nn.Module):

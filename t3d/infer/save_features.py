@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class SaveFeatures:
-    """Writes ``CASE.safetensors`` with ``embedding`` (D,), ``features`` (C,), and on request ``map`` (C, x, y, z).
+    """Writes ``CASE.safetensors`` with ``embedding`` (D,), ``features`` (k C,), and on request ``map`` (C, x, y, z).
 
     ``affine`` (4, 4) takes voxels of the prepared volume to millimetres in RAS; ``map_affine`` does so for voxels of
     the map. With a text also ``CASE_text.nii.gz`` (in the map's grid, which viewers overlay by its affine) and

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from monai.inferers import Inferer, SlidingWindowInferer
 from monai.utils import ensure_tuple_rep
 from torch import Tensor
@@ -16,11 +15,11 @@ from t3d.networks.encoders import STRIDE, some_sides
 class VolumeFeatures(Inferer):
     """Slides windows over a volume and returns its embedding, its pooled features and their map.
 
-    - ``embedding`` (1, D): unit vector, mean of the windows' projected embeddings, as ``forward`` takes the mean of
-      views;
-    - ``features`` (1, C): mean of the encoder's deepest tokens before the projection (what a linear probe reads);
-    - ``map`` (1, C, X/32, Y/32, Z/32): the deepest tokens, overlapping windows averaged;
-    - ``text_map`` (1, 1, X/32, Y/32, Z/32), when a text is given: see ``PretrainNetwork.text_map``.
+    - ``embedding`` (1, D): unit vector, as ``forward`` makes it of the windows as views;
+    - ``features`` (1, k C): statistics of the tokens before the projection (what a linear probe reads): their mean, or
+      beside it the extremes that the network pools, see ``PretrainNetwork.window_features``;
+    - ``map`` (1, C, X/s, Y/s, Z/s): the tokens, overlapping windows averaged; s is the network's ``fuse_stride``;
+    - ``text_map`` (1, 1, X/s, Y/s, Z/s), when a text is given: see ``PretrainNetwork.text_map``.
 
     Windows that show almost only air (below ``body_share`` of voxels above ``body_level``) count in the maps but
     not in the pooled vectors, unless every window is air.
@@ -73,27 +72,26 @@ class VolumeFeatures(Inferer):
                 f"{STRIDE} and not below the window {self.crop_size}: pad it first (SpatialPadd, DivisiblePadd)"
             )
         pooled: list[Tensor] = []
-        embedded: list[Tensor] = []
         body: list[Tensor] = []
 
         def look(windows: Tensor) -> tuple[Tensor, ...]:
-            deepest, embedding = network.embed_windows(windows)
-            pooled.append(deepest.flatten(2).mean(dim=2))
-            embedded.append(embedding)
+            tokens, statistics = network.window_features(windows)
+            pooled.append(statistics)
             body.append((windows > self.body_level).flatten(1).float().mean(dim=1) >= self.body_share)
             if self.text is None:
-                return (deepest,)
+                return (tokens,)
             text = {key: value.expand(windows.shape[0], *value.shape[1:]) for key, value in self.text.items()}
-            return deepest, network.text_map(windows, **text)
+            return tokens, network.text_map(windows, **text)
 
         slid: Any = self.slide(inputs, look)
         maps = slid if isinstance(slid, tuple) else (slid,)
         counted = torch.cat(body)
         if not counted.any():
             counted = torch.ones_like(counted)
+        statistics = torch.cat(pooled)[counted]
         result = {
-            "embedding": F.normalize(torch.cat(embedded)[counted].mean(dim=0, keepdim=True), dim=1),
-            "features": torch.cat(pooled)[counted].mean(dim=0, keepdim=True),
+            "embedding": network.embed_pooled(statistics),
+            "features": network.pool_windows(statistics),
             "map": maps[0],
         }
         if self.text is not None:

@@ -11,14 +11,16 @@ CANDIDATES = ("image", "shared_report", "own_report")
 
 
 class TextInformedContrast(nn.Module):
-    """InfoNCE of a text-informed view against the *other* view of every volume in the global batch.
+    """InfoNCE of a text-informed view against *another* view of every volume in the global batch.
 
-    The anchor is u(i, k | R_i). What the candidates may read decides whether the task can be solved without
-    looking at the image; the network builds them (see ``PretrainNetwork``), this loss only compares:
+    The anchor is u(i, k | R_i). Anchors and candidates come as aligned pairs: anchor q of a volume belongs to its
+    candidate q, another view of it, and is told from candidate q of the other volumes. What the candidates may read
+    decides whether the task can be solved without looking at the image; the network builds them (see
+    ``PretrainNetwork``), this loss only compares:
 
-    - ``image``: (B, K, D) plain views, gathered over processes;
-    - ``own_report``: (B, K, D) views informed by their own report, gathered (ablation: total text leak);
-    - ``shared_report``: (B, G, K, D), all G candidates of the global batch informed by the anchor's report.
+    - ``image``: (B, Q, D) plain views, gathered over processes;
+    - ``own_report``: (B, Q, D) views informed by their own report, gathered (ablation: total text leak);
+    - ``shared_report``: (B, G, Q, D), all G candidates of the global batch informed by the anchor's report.
 
     Other studies of the anchor's patient are no candidates: telling them apart would teach what changed since, not
     what is there. Source: arXiv 2312.01529; the leak-free forms, their default and this are ours.
@@ -31,18 +33,18 @@ class TextInformedContrast(nn.Module):
         self.temperature = temperature
 
     def forward(self, anchor: Tensor, candidate: Tensor, patient: Tensor | None = None) -> Tensor:
-        """Mean cross-entropy over all (i, k, l != k).
+        """Mean cross-entropy over all volumes and pairs.
 
         Args:
-            anchor: (B, K, D) unit vectors.
-            candidate: (B, K, D), or (B, G, K, D) informed by the anchor's report and already global.
+            anchor: (B, Q, D) unit vectors.
+            candidate: (B, Q, D), or (B, G, Q, D) informed by the anchor's report and already global.
             patient: (B,) integers, equal for studies of one patient; None takes all as different.
         """
         if candidate.ndim == 3:
             candidate = gather_rows(candidate)
         exact = torch.promote_types(anchor.dtype, torch.float32)  # bf16 cannot tell close candidates apart
         with torch.autocast(anchor.device.type, enabled=False):
-            logits = pair_similarities(anchor.to(exact), candidate.to(exact)) / self.temperature  # (P, B, G)
+            logits = pair_similarities(anchor.to(exact), candidate.to(exact)) / self.temperature  # (Q, B, G)
         pairs, rows, width = logits.shape
         if width < 2:
             raise T3DError("the contrast has one volume and nothing to tell it from: set batch_size to 2 or more")
@@ -53,41 +55,33 @@ class TextInformedContrast(nn.Module):
 
 
 def pair_similarities(anchor: Tensor, candidate: Tensor) -> Tensor:
-    """Similarities of every ordered pair of different views (k, l), k first.
+    """Similarities of every anchor to the candidates of its own place in the pairs.
 
     Args:
-        anchor: (B, K, D).
-        candidate: (G, K, D), or (B, G, K, D) when each anchor has candidates of its own.
+        anchor: (B, Q, D).
+        candidate: (G, Q, D), or (B, G, Q, D) when each anchor has candidates of its own.
 
     Returns:
-        (K * (K - 1), B, G).
+        (Q, B, G).
     """
-    views = anchor.shape[1]
-    form = "bd,gd->bg" if candidate.ndim == 3 else "bd,bgd->bg"
-    pairs = [
-        torch.einsum(form, anchor[:, k], candidate[..., other, :])
-        for k in range(views)
-        for other in range(views)
-        if other != k
-    ]
-    return torch.stack(pairs)
+    return torch.einsum("bqd,gqd->qbg" if candidate.ndim == 3 else "bqd,bgqd->qbg", anchor, candidate)
 
 
 def top1_hits(anchor: Tensor, candidate: Tensor) -> Tensor:
-    """Share of view pairs in which each anchor finds its own volume, (B,) in [0, 1], within the local batch.
+    """Share of pairs of views in which each anchor finds its own volume, (B,) in [0, 1], within the local batch.
 
     Every form of candidates is scored among the B volumes of this process, so that chance is 1 / B for all of them
     and with any number of processes. Ties count as misses: a constant embedding must not score.
 
     Args:
-        anchor: (B, K, D).
-        candidate: (B, K, D) of this process, or (B, G, K, D) of all processes, of which its own B are compared.
+        anchor: (B, Q, D).
+        candidate: (B, Q, D) of this process, or (B, G, Q, D) of all processes, of which its own B are compared.
     """
     if candidate.ndim == 4:
         rows = anchor.shape[0]
         candidate = candidate[:, first_row(rows) : first_row(rows) + rows]
     similarities = pair_similarities(anchor, candidate)
-    own = torch.diagonal(similarities, dim1=1, dim2=2)  # (P, B)
+    own = torch.diagonal(similarities, dim1=1, dim2=2)  # (Q, B)
     rivals = similarities.masked_fill(
         torch.eye(similarities.shape[1], dtype=torch.bool, device=similarities.device), -torch.inf
     )

@@ -6,50 +6,81 @@ from t3d.errors import T3DError
 from t3d.losses.alignment import GlobalAlignment
 from t3d.losses.contrast import TextInformedContrast
 from t3d.losses.restoration import TextInformedRestoration
+from t3d.losses.sentence_contrast import SentenceContrast
+
+# what of the network's output tells that it was built for a part, and how to build it so
+_NEEDS = {
+    "contrast": ("anchor", "use_contrast true, and give corrupted views"),
+    "restoration": ("restored", "use_restoration true, and give corrupted views"),
+    "sentences": ("sentence", "use_text and use_sentences true, and give windows and sentences"),
+    "alignment": ("report", "use_text true and use_alignment true (overlay align.json)"),
+}
 
 
 class PretrainLoss(nn.Module):
-    """L = L_TIC + lambda_R L_TIR + lambda_G L_GA on the output of ``PretrainNetwork``.
+    """L = lambda_C L_TIC + lambda_R L_TIR + lambda_S L_SC + lambda_G L_GA on the output of ``PretrainNetwork``.
 
-    The parts are left in the output under ``losses`` (detached), where handlers log them.
+    The parts are left in the output under ``losses`` (detached), where handlers log them. A weight of 0 leaves a part
+    out.
 
     Args:
-        temperature: of the contrast and of the alignment.
+        temperature: of the contrasts and of the alignment.
+        contrast_weight: lambda_C.
         restoration_weight: lambda_R.
+        sentence_weight: lambda_S; 0 (the paper's recipes) leaves sentences out.
         alignment_weight: lambda_G; 0 (the paper's v1 recipe) leaves the alignment out.
         corrupted_weight: see ``TextInformedRestoration``.
+
+    Raises:
+        T3DError: a weight below 0, or all of them 0.
     """
 
     def __init__(
         self,
         *,
         temperature: float = 0.1,
+        contrast_weight: float = 1.0,
         restoration_weight: float = 1.0,
+        sentence_weight: float = 0.0,
         alignment_weight: float = 0.0,
         corrupted_weight: float = 0.0,
     ) -> None:
         super().__init__()
+        self.weights = {
+            "contrast": contrast_weight,
+            "restoration": restoration_weight,
+            "sentences": sentence_weight,
+            "alignment": alignment_weight,
+        }
+        if min(self.weights.values()) < 0 or not any(self.weights.values()):
+            raise T3DError(
+                f"loss weights {', '.join(f'{name} {weight}' for name, weight in self.weights.items())}: none may be "
+                "below 0, and one must be above it"
+            )
         self.contrast = TextInformedContrast(temperature=temperature)
         self.restoration = TextInformedRestoration(corrupted_weight=corrupted_weight)
+        self.sentences = SentenceContrast(temperature=temperature)
         self.alignment = GlobalAlignment(temperature=temperature)
-        self.restoration_weight = restoration_weight
-        self.alignment_weight = alignment_weight
 
     def forward(self, output: dict, target: Tensor | None = None) -> Tensor:
         """Return the scalar loss. ``target`` is unused: the target is the clean crop, which ``output`` carries."""
-        patient = output.get("patient")
-        parts = {
-            "contrast": self.contrast(output["anchor"], output["candidate"], patient),
-            "restoration": self.restoration(output["restored"], output["clean"], output["corrupted"]),
-        }
-        loss = parts["contrast"] + self.restoration_weight * parts["restoration"]
-        if self.alignment_weight:
-            if "report" not in output:
-                raise T3DError(
-                    "alignment_weight is set but the network has no report embedding: build it with "
-                    "use_text true and use_alignment true (overlay align.json)"
-                )
-            parts["alignment"] = self.alignment(output["volume"], output["report"], output.get("report_id"), patient)
-            loss = loss + self.alignment_weight * parts["alignment"]
+        parts = {name: self._part(name, output) for name, weight in self.weights.items() if weight}
         output["losses"] = {name: part.detach() for name, part in parts.items()}
+        loss, *others = [self.weights[name] * part for name, part in parts.items()]
+        for other in others:
+            loss = loss + other
         return loss
+
+    def _part(self, name: str, output: dict) -> Tensor:
+        needed, remedy = _NEEDS[name]
+        if needed not in output:
+            raise T3DError(f"the weight of {name} is set but the network gives no {needed}: build it with {remedy}")
+        patient = output.get("patient")
+        if name == "contrast":
+            return self.contrast(output["anchor"], output["candidate"], patient)
+        if name == "restoration":
+            return self.restoration(output["restored"], output["clean"], output["corrupted"])
+        if name == "sentences":
+            asked = {key: output[key] for key in ("spoken", "owner", "said", "said_mask")}
+            return self.sentences(output["volume"], output["sentence"], **asked, patient=patient)
+        return self.alignment(output["volume"], output["report"], output.get("report_id"), patient)

@@ -62,9 +62,10 @@ class SentenceContrast(nn.Module):
 
         Args:
             volume: (B, D) unit vectors of this process's volumes.
-            sentence: (S, D) unit vectors of the sentences drawn from their reports; S may differ between processes.
+            sentence: (S, D) unit vectors of the sentences drawn from their reports; S must be the same in every
+                process.
             spoken: (S, T) frozen features of these sentences.
-            owner: (S,) row of the volume whose report a sentence was drawn from.
+            owner: (S,) row of the volume whose report a sentence was drawn from, -1 for a place without a sentence.
             said: (B, R, T) frozen features of all sentences of each report.
             said_mask: (B, R) bool, True where there is a sentence.
             patient: (B,) integers, equal for studies of one patient; None takes all as different.
@@ -83,25 +84,30 @@ class SentenceContrast(nn.Module):
         if world_size() > 1:
             dist.all_reduce(asked)
         # each process's part is scaled so that the mean over processes, which DDP takes, is the mean over sentences
-        return losses[answers.asked].sum() * world_size() / asked.clamp_min(1)
+        # (picking the asked rows would make the device wait for their number)
+        return losses.where(answers.asked, 0.0).sum() * world_size() / asked.clamp_min(1)
 
     @torch.no_grad()
     def answers(
         self, spoken: Tensor, owner: Tensor, said: Tensor, said_mask: Tensor, patient: Tensor | None = None
     ) -> Answers:
         """Which volumes of the global batch say each sentence; arguments as for ``forward``."""
-        rows = owner + first_row(said.shape[0])
-        said, said_mask = _gather_sentences(said, said_mask)
-        flat = F.normalize(said.float(), dim=-1).flatten(0, 1)
-        cosine = (F.normalize(spoken.float(), dim=-1) @ flat.T).unflatten(1, said.shape[:2])
-        closest = cosine.masked_fill(~said_mask, -1.0).amax(dim=2)
+        drawn, own = owner >= 0, owner.clamp_min(0)
+        rows = own + first_row(said.shape[0])
+        # features of the sentences travel, not those of all reports, which are many more and of different lengths
+        everyone = gather_rows(spoken)
+        with torch.autocast(said.device.type, enabled=False):  # bf16 cannot tell .97 from .98
+            flat = F.normalize(said.float(), dim=-1).flatten(0, 1)
+            cosine = (flat @ F.normalize(everyone.float(), dim=-1).T).unflatten(0, said.shape[:2])
+        closest = gather_rows(cosine.masked_fill(~said_mask.unsqueeze(-1), -1.0).amax(dim=1)).T  # (all S, G)
+        closest = closest[first_row(len(spoken)) :][: len(spoken)]
         right = (closest > self.same).scatter(1, rows.unsqueeze(1), True)
         unclear = closest > self.near
         if patient is not None:
-            unclear = unclear | (patient[owner].unsqueeze(1) == gather_rows(patient).unsqueeze(0))
+            unclear = unclear | (patient[own].unsqueeze(1) == gather_rows(patient).unsqueeze(0))
         unclear = unclear & ~right
         # with every volume right or left out there is nothing to choose
-        asked = (right.float().mean(dim=1) <= self.common) & ~(right | unclear).all(dim=1)
+        asked = drawn & (right.float().mean(dim=1) <= self.common) & ~(right | unclear).all(dim=1)
         return Answers(right=right, unclear=unclear, asked=asked)
 
 
@@ -122,14 +128,3 @@ def sentence_hits(volume: Tensor, sentence: Tensor, answers: Answers) -> tuple[T
     rival = similarity.masked_fill(~wrong, -torch.inf).amax(dim=1)
     chance = answers.right.sum(dim=1) / (answers.right | wrong).sum(dim=1)
     return (best > rival).float()[answers.asked], chance[answers.asked]
-
-
-def _gather_sentences(said: Tensor, said_mask: Tensor) -> tuple[Tensor, Tensor]:
-    """All processes' reports, padded to the longest of them."""
-    if world_size() == 1:
-        return said, said_mask
-    longest = torch.tensor(said.shape[1], device=said.device)
-    dist.all_reduce(longest, op=dist.ReduceOp.MAX)
-    missing = int(longest) - said.shape[1]
-    said, mask = F.pad(said, (0, 0, 0, missing)), F.pad(said_mask.to(torch.uint8), (0, missing))
-    return gather_rows(said), gather_rows(mask).bool()

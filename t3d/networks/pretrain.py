@@ -1,87 +1,50 @@
-"""The pre-training network: one encoder, informed by text, that serves both tasks."""
-
-from collections.abc import Sequence
+"""The pre-training network: one encoder, informed by text and asked for what texts say."""
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from t3d.errors import T3DError
-from t3d.losses.contrast import CANDIDATES
 from t3d.losses.gather import gather_rows
-from t3d.networks.encoders import build_encoder, check_crop, find_backbone
-from t3d.networks.heads import ProjectionHead
-from t3d.networks.restoration_decoder import RestorationDecoder
-from t3d.networks.text_informed import TextInformedEncoder
+from t3d.networks.chunked import in_chunks
+from t3d.networks.heads import unit
+from t3d.networks.text_image_encoder import TextImageEncoder, as_tokens
+from t3d.networks.view_pairs import ViewPairs, pair_views
 
 
-class PretrainNetwork(nn.Module):
-    """Vision encoder (``swinViT`` or ``encoder``), text-informed encoder, projection heads and restoration decoder.
+class PretrainNetwork(TextImageEncoder):
+    """Vision encoder (``swinViT`` or ``encoder``), text-informed encoder, heads and restoration decoder.
 
-    ``forward(image)`` alone gives the volume embedding. With ``corrupted`` it gives everything the losses need.
-    ``use_text=False`` is the vision-only twin: U(F, T) = F, all else alike.
+    ``forward(image)`` alone gives the volume embedding. With ``corrupted``, or with ``windows``, it gives everything
+    the losses need. ``use_text=False`` is the vision-only twin: U(F, T) = F, all else alike.
 
-    Shapes: B volumes, K views each, crops (X, Y, Z), N = X*Y*Z / s^3 visual tokens of C channels (s and C those of the
-    encoder's deepest map, for Swin 32 and 16 * feature_size), L report tokens of ``text_width`` channels,
-    D = ``embedding_width``.
+    Shapes: B volumes, K views each, crops (X, Y, Z), N = X*Y*Z / s^3 visual tokens of C channels (s = ``fuse_stride``
+    and C the channels of that map), L report tokens of ``text_width`` = T channels, W windows for the text, R
+    sentences of a report of which S are asked for, D = ``embedding_width``.
 
     Args:
         text_width: channels of a report token (768 for RadBERT, 384 for MiniLM).
         embedding_width: D, where similarities are measured (ours).
+        fuse_stride: voxels a side of the tokens that read the report and are decoded: 8, 16 or 32, of those that the
+            backbone has. Deeper maps are added to that one, see ``Laterals``. None is the deepest map alone.
+        fusion_norm: "pre" or "post", see ``TextInformedEncoder``.
+        own_heads: whether anchors have a head of their own beside that of the candidates.
+        pooling: statistics over a crop's tokens that the contrast compares, see ``Pooling``.
         use_text: False gives the twin.
+        standardise_text: whether text features are standardised, see ``set_text_scale``.
         candidates: what the contrast's candidates may read, see ``TextInformedContrast``.
+        use_contrast, use_restoration: False leaves out the modules of a task that has no weight.
+        use_sentences: adds the volume and the sentence head that the sentence contrast needs; volumes are then
+            embedded by the mean, maximum and minimum of all their windows' tokens.
         use_alignment: adds the report head that global alignment, zero-shot and retrieval need.
+        text_chunk: windows that are encoded at once for the text.
         text_encoder: module (B, L) token ids -> (B, L, text_width). None where reports come as cached features.
         backbone: family of the vision encoder, see ``t3d.networks.encoders``.
         in_channels, feature_size, window_size, depths, num_heads, drop_path_rate, norm, use_checkpoint: the encoder's;
             None is its own default, and what only another family has is not read.
-    """
 
-    def __init__(
-        self,
-        *,
-        backbone: str = "swin",
-        in_channels: int = 1,
-        feature_size: int = 48,
-        window_size: int | None = None,
-        depths: Sequence[int] | None = None,
-        num_heads: Sequence[int] | None = None,
-        drop_path_rate: float | None = None,
-        norm: str | None = None,
-        use_checkpoint: bool = False,
-        text_width: int = 768,
-        embedding_width: int = 256,
-        use_text: bool = True,
-        candidates: str = "image",
-        use_alignment: bool = False,
-        text_encoder: nn.Module | None = None,
-    ) -> None:
-        super().__init__()
-        if candidates not in CANDIDATES:
-            raise T3DError(f"candidates {candidates!r} is unknown; choose one of {', '.join(CANDIDATES)}")
-        if use_alignment and not use_text:
-            raise T3DError("use_alignment true needs reports, but use_text is false: drop one of the two overlays")
-        self.use_text = use_text
-        self.candidates = candidates if use_text else "image"
-        self.backbone = find_backbone(backbone)
-        encoder = build_encoder(
-            backbone,
-            in_channels=in_channels,
-            feature_size=feature_size,
-            window_size=window_size,
-            depths=depths,
-            num_heads=num_heads,
-            drop_path_rate=drop_path_rate,
-            norm=norm,
-            use_checkpoint=use_checkpoint,
-        )
-        self.add_module(self.backbone.attribute, encoder)
-        self.stride, width = encoder.strides[-1], encoder.widths[-1]
-        self.image_head = ProjectionHead(width, embedding_width)
-        self.decoder = RestorationDecoder(width=width, stride=self.stride, out_channels=in_channels)
-        self.text_encoder = text_encoder if use_text else None
-        self.fusion = TextInformedEncoder(width=width, text_width=text_width) if use_text else None
-        self.report_head = ProjectionHead(text_width, embedding_width) if use_alignment else None
+    The recipe of version 0.1 is ``fuse_stride=None, fusion_norm="post", own_heads=False, pooling=("mean",),
+    standardise_text=False`` and as many corrupted views as clean ones.
+    """
 
     def forward(
         self,
@@ -92,141 +55,142 @@ class PretrainNetwork(nn.Module):
         corrupted: Tensor | None = None,
         report_id: Tensor | None = None,
         patient: Tensor | None = None,
+        windows: Tensor | None = None,
+        window_mask: Tensor | None = None,
+        said: Tensor | None = None,
+        said_mask: Tensor | None = None,
+        drawn: Tensor | None = None,
     ) -> Tensor | dict[str, Tensor]:
         """Embed volumes, or run one pre-training step.
 
         Args:
-            image: (B, C, X, Y, Z), or (B, K, C, X, Y, Z) clean views.
+            image: (B, C, X, Y, Z), or (B, K, C, X, Y, Z) clean views. Not read in a step of sentences alone.
             report: (B, L) token ids, or (B, L, text_width) features.
             report_mask: (B, L) bool, True where a report token may be read.
-            corrupted: (B, K, C, X, Y, Z); asks for the output of a training step.
+            corrupted: of all views, or of the first half of them, see ``pair_views``; asks for the output of a
+                training step.
             report_id: (B,) integers, equal for equal reports; handed through to the alignment.
             patient: (B,) integers, equal for studies of one patient; handed through to the losses.
+            windows: (B, W, C, X, Y, Z) windows of the whole volume, which sentences are about; asks for a step, too.
+            window_mask: (B, W) bool, True for windows that count; None counts all.
+            said: (B, R, T) frozen features of every sentence of the reports, padded.
+            said_mask: (B, R) bool, True where there is a sentence.
+            drawn: (B, S) rows of ``said`` that are asked for, -1 for none.
 
         Returns:
-            (B, D) unit volume embeddings without ``corrupted`` (informed by the report if one is given), else a
-            dict with ``anchor`` (B, K, D), ``candidate`` (B, K, D) or (B, G, K, D), ``restored``, ``clean`` and
-            ``corrupted`` (B, K, C, X, Y, Z), ``volume`` (B, D) and, with alignment, ``report`` (B, D).
+            (B, D) unit volume embeddings without ``corrupted`` and ``windows`` (informed by the report if one is
+            given), else a dict of what the recipe's tasks need: ``anchor`` (B, Q, D) and ``candidate`` (B, Q, D) or
+            (B, G, Q, D), pairs side by side; ``restored``, ``clean`` and ``corrupted`` (B, P, C, X, Y, Z); ``volume``
+            (B, D); with sentences ``sentence`` (B * S, D), ``spoken`` (B * S, T), ``owner`` (B * S,), which is -1
+            where nothing is asked, ``said`` and ``said_mask``; with alignment ``report`` (B, D).
         """
-        views = image.unsqueeze(1) if image.ndim == 5 else image
-        features = self.read_report(report) if self.use_text and report is not None else None
-        if corrupted is None:
-            tokens = self.tokens(views)
-            if features is not None:
-                tokens = self._inform(tokens, features, report_mask)
-            return F.normalize(self._embed(tokens).mean(dim=1), dim=-1)
-        if self.use_text and features is None:
+        reads = self.fusion is not None or self.report_head is not None
+        features = self.read_report(report) if reads and report is not None else None
+        if corrupted is None and windows is None:
+            return self._embed(image.unsqueeze(1) if image.ndim == 5 else image, features, report_mask)
+        if reads and features is None:
             raise T3DError("use_text is true but the batch has no report; give reports or --use_text False")
-
-        clean_map, corrupted_map = self.encode(torch.cat([views, corrupted])).chunk(2)
-        clean = _as_tokens(clean_map)
-        fused = _as_tokens(corrupted_map)
-        if features is not None:
-            fused = self._inform(fused, features, report_mask)
-        plain = self._embed(clean)
-        output = {
-            "anchor": self._embed(fused),
-            "candidate": self._candidates(clean, plain, features, report_mask),
-            "restored": self._restore(fused, corrupted_map),
-            "clean": views,
-            "corrupted": corrupted,
-            "volume": F.normalize(plain.mean(dim=1), dim=-1),
-        }
+        output = {}
+        if corrupted is not None and (self.use_contrast or self.decoder is not None or windows is None):
+            output |= self._views(image, corrupted, features, report_mask, embed=windows is None)
+        if windows is not None and self.use_sentences:
+            output |= self._sentences(windows, window_mask, said, said_mask, drawn)
         if self.report_head is not None:
-            output["report"] = self.embed_report(*_given(features, report_mask))
+            output["report"] = self.embed_report(features, report_mask)
             if report_id is not None:
                 output["report_id"] = report_id
         if patient is not None:
             output["patient"] = patient
         return output
 
-    @property
-    def vision(self) -> nn.Module:
-        """The vision encoder."""
-        return self.get_submodule(self.backbone.attribute)
+    def _embed(self, views: Tensor, features: Tensor | None, report_mask: Tensor | None) -> Tensor:
+        tokens = self.tokens(views)
+        if features is None:
+            return self.embed_volumes(self.summary.tokens(tokens))
+        informed = self.inform(tokens, features, report_mask)
+        return unit(self.embed_anchor(self.pooling.tokens(informed)).mean(dim=1))
 
-    def encode(self, views: Tensor) -> Tensor:
-        """Deepest maps of views (B, K, C, X, Y, Z) -> (B, K, C, X/s, Y/s, Z/s)."""
-        batch, count = views.shape[:2]
-        crops = views.flatten(0, 1)
-        check_crop(crops, stride=self.stride)
-        (deepest,) = self.vision(crops, strides=(self.stride,))
-        return deepest.unflatten(0, (batch, count))
+    def _views(
+        self,
+        image: Tensor,
+        corrupted: Tensor,
+        features: Tensor | None,
+        report_mask: Tensor | None,
+        *,
+        embed: bool,
+    ) -> dict[str, Tensor]:
+        """The tasks of crops: contrast and restoration; and the volume's embedding where no windows are given."""
+        pairs = pair_views(image, corrupted)
+        compares_volumes = self.use_contrast or self.report_head is not None or not self.training
+        embed = (embed or not self.use_sentences) and compares_volumes
+        # one pass of the encoder for both; a step that restores alone needs no clean tokens
+        looked_at = [pairs.candidates] if self.use_contrast or embed else []
+        *clean_maps, corrupted_maps = self.encode(torch.cat([*looked_at, corrupted])).split(len(corrupted))
+        fused = as_tokens(corrupted_maps)
+        if features is not None and self.fusion is not None:
+            fused = self.inform(fused, features, report_mask)
+        output = {"clean": pairs.clean, "corrupted": corrupted}
+        for clean in map(as_tokens, clean_maps):
+            output |= self._compared(pairs, fused, clean, features, report_mask, embed=embed)
+        if self.decoder is not None:
+            restored = self.decoder(fused.flatten(0, 1).transpose(1, 2).unflatten(2, corrupted_maps.shape[3:]))
+            output["restored"] = restored.unflatten(0, corrupted.shape[:2])
+        return output
 
-    def embed_windows(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Deepest maps (N, C, X/s, ..) and unit embeddings (N, D) of windows (N, C, X, Y, Z)."""
-        deepest = self.encode(image.unsqueeze(1))[:, 0]
-        return deepest, self.image_head(deepest.flatten(2).mean(dim=2))
+    def _compared(
+        self,
+        pairs: ViewPairs,
+        fused: Tensor,
+        clean: Tensor,
+        features: Tensor | None,
+        report_mask: Tensor | None,
+        *,
+        embed: bool,
+    ) -> dict[str, Tensor]:
+        plain = None if self.image_head is None else self.image_head(self.pooling.tokens(clean))
+        output = {}
+        if embed and (plain is None or self.use_sentences):
+            output["volume"] = self.embed_volumes(self.summary.tokens(clean))
+        elif embed:
+            output["volume"] = unit(plain.mean(dim=1))
+        if self.use_contrast:
+            anchor = self.embed_anchor(self.pooling.tokens(fused))
+            if self.candidates != "image":
+                plain = self.image_head(self.pooling.tokens(self._informed(clean, features, report_mask)))
+            output["anchor"], output["candidate"] = pairs.align(anchor, plain)
+        return output
 
-    def tokens(self, views: Tensor) -> Tensor:
-        """Visual tokens F of views (B, K, C, X, Y, Z) -> (B, K, N, C)."""
-        return _as_tokens(self.encode(views))
-
-    def read_report(self, report: Tensor) -> Tensor:
-        """Token ids (B, L) through the text encoder, or cached features (B, L, D) as they are."""
-        if report.is_floating_point():
-            return report
-        if self.text_encoder is None:
-            raise T3DError("the batch holds token ids but the network has no text encoder: give --report_cache True")
-        return self.text_encoder(report)
-
-    def embed_report(self, features: Tensor, report_mask: Tensor) -> Tensor:
-        """Pooled report embedding (B, D): mean over the visible tokens, projected."""
-        if self.report_head is None:
-            raise T3DError("this network has no report head; train it with the overlay align.json")
-        visible = report_mask.unsqueeze(-1)
-        return self.report_head((features * visible).sum(dim=1) / visible.sum(dim=1).clamp_min(1))
-
-    def text_map(self, image: Tensor, report: Tensor, report_mask: Tensor) -> Tensor:
-        """Where a text speaks in crops (B, C, X, Y, Z): one value per visual token, (B, 1, X/s, Y/s, Z/s).
-
-        With a report head: cosine between each projected visual token and the text (as in dense CLIP maps).
-        Without: how far reading the text moves the token's embedding, 1 - cosine(u_n, v_n) (ours). Both are
-        aids for looking at what was learnt, not detections.
-        """
-        deepest = self.encode(image.unsqueeze(1))
-        tokens = _as_tokens(deepest)
-        features = self.read_report(report)
-        plain = self.image_head(tokens)[:, 0]
-        if self.report_head is not None:
-            values = torch.einsum("bnd,bd->bn", plain, self.embed_report(features, report_mask))
-        else:
-            informed = self.image_head(self._inform(tokens, features, report_mask))[:, 0]
-            values = 1 - (informed * plain).sum(dim=-1)
-        return values.unflatten(1, deepest.shape[3:]).unsqueeze(1)
-
-    def _embed(self, tokens: Tensor) -> Tensor:
-        return self.image_head(tokens.mean(dim=-2))
-
-    def _inform(self, tokens: Tensor, features: Tensor | None, report_mask: Tensor | None) -> Tensor:
-        # The views of a case share one report and tokens do not see each other, so views join along the query.
-        return self._fuse(tokens.flatten(1, 2), features, report_mask).view_as(tokens)
-
-    def _fuse(self, queries: Tensor, features: Tensor | None, report_mask: Tensor | None) -> Tensor:
-        if self.fusion is None:
-            raise T3DError("this network was built with use_text false, so it reads no report: give it none")
-        return self.fusion(queries, *_given(features, report_mask))
-
-    def _candidates(self, clean: Tensor, plain: Tensor, features: Tensor | None, report_mask: Tensor | None) -> Tensor:
-        if self.candidates == "image":
-            return plain
+    def _informed(self, clean: Tensor, features: Tensor | None, report_mask: Tensor | None) -> Tensor:
+        """Candidates' tokens that have read a report: their own (B, K, N, C), or each anchor's (B, G, K, N, C)."""
         if self.candidates == "own_report":
-            return self._embed(self._inform(clean, features, report_mask))
+            return self.inform(clean, features, report_mask)
         everyone = gather_rows(clean)  # (G, K, N, C)
         queries = everyone.flatten(0, 2).unsqueeze(0).expand(clean.shape[0], -1, -1)
-        fused = self._fuse(queries, features, report_mask)
-        return self._embed(fused.unflatten(1, everyone.shape[:3]))
+        return self.fuse(queries, features, report_mask).unflatten(1, everyone.shape[:3])
 
-    def _restore(self, fused: Tensor, like: Tensor) -> Tensor:
-        deepest = fused.flatten(0, 1).transpose(1, 2).unflatten(2, like.shape[3:])
-        return self.decoder(deepest).unflatten(0, like.shape[:2])
-
-
-def _as_tokens(deepest: Tensor) -> Tensor:
-    return deepest.flatten(3).transpose(2, 3)
-
-
-def _given(features: Tensor | None, report_mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    if features is None or report_mask is None:
-        raise T3DError("a report is features and a mask: give both report and report_mask")
-    return features, report_mask
+    def _sentences(
+        self,
+        windows: Tensor,
+        window_mask: Tensor | None,
+        said: Tensor | None,
+        said_mask: Tensor | None,
+        drawn: Tensor | None,
+    ) -> dict[str, Tensor]:
+        """The volumes by their windows, and the drawn sentences."""
+        if said is None or said_mask is None or drawn is None:
+            raise T3DError("windows are given without sentences: give said, said_mask and drawn, or no windows")
+        pooled = in_chunks(
+            lambda part: self.window_features(part)[1], windows.flatten(0, 1), chunk=self.text_chunk
+        ).unflatten(0, windows.shape[:2])
+        # places instead of the ragged rows that are drawn: picking those would make the device wait for their number
+        rows = drawn.clamp_min(0).unsqueeze(-1).expand(-1, -1, said.shape[-1])
+        spoken = said.gather(1, rows).flatten(0, 1)
+        owner = torch.arange(len(drawn), device=drawn.device).unsqueeze(1)
+        return {
+            "volume": self.embed_volumes(pooled, window_mask),
+            "sentence": self.embed_sentence(spoken),
+            "spoken": spoken,
+            "owner": owner.where(drawn >= 0, -1).flatten(),
+            "said": said,
+            "said_mask": said_mask,
+        }

@@ -1,20 +1,20 @@
-"""The restoration decoder: from the deepest (text-informed) map back to the clean crop."""
+"""The restoration decoder: from the (text-informed) map back to the clean crop."""
 
 from monai.networks.blocks import Convolution, UpSample
 from torch import Tensor, nn
 
 
 class RestorationDecoder(nn.Module):
-    """Doublings from the deepest map (B, width, X/s, Y/s, Z/s) to (B, channels, X, Y, Z), no skip connections.
+    """Doublings from a map (B, width, X/s, Y/s, Z/s) to (B, channels, X, Y, Z), no skip connections.
 
-    As in Swin UNETR's pre-training head the decoder sees the deepest map alone: a skip from the corrupted crop
+    As in Swin UNETR's pre-training head the decoder sees that map alone: a skip from the corrupted crop
     would let it copy what is uncorrupted past the text-informed encoder. Transposed convolutions and group norm
     instead of interpolation and instance norm (ours), because the smallest crop has a single deepest token and
     instance norm over one voxel erases it.
 
     Args:
-        width: channels of the deepest map; halved by every doubling.
-        stride: s, a power of two.
+        width: channels of the map; halved by every doubling.
+        stride: s of the map, a power of two.
         out_channels: of a crop.
     """
 
@@ -32,6 +32,6 @@ class RestorationDecoder(nn.Module):
         self.stages = nn.Sequential(*stages)
         self.to_voxels = nn.Conv3d(width, out_channels, kernel_size=1)
 
-    def forward(self, deepest: Tensor) -> Tensor:
-        """Decode the deepest map; the output has no activation (targets lie in [0, 1])."""
-        return self.to_voxels(self.stages(deepest))
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Decode the map; the output has no activation (targets lie in [0, 1])."""
+        return self.to_voxels(self.stages(tokens))

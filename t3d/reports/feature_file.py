@@ -1,4 +1,4 @@
-"""One report's token features on disk: no text, no token ids, replaced atomically."""
+"""One report's features on disk, of its tokens or its sentences: no text, no token ids, replaced atomically."""
 
 from pathlib import Path
 
@@ -10,12 +10,17 @@ from torch import Tensor
 from t3d.atomic import write_atomically
 
 
-def is_whole(path: Path, width: int) -> bool:
-    """Whether a file has its full length and ``width`` channels per token; reads only its header."""
+def is_whole(path: Path, width: int, *, beside: tuple[str, ...] = ("sentence",)) -> bool:
+    """Whether a file has its full length and ``width`` channels per row; reads only its header.
+
+    Args:
+        path, width: the file and D of its ``features`` (n, D).
+        beside: names of what else it has, (n,) each.
+    """
     try:
         with safe_open(path, framework="pt") as file:
-            features, sentence = (file.get_slice(name).get_shape() for name in ("features", "sentence"))
-        return features == [*sentence, width]
+            features, *others = (file.get_slice(name).get_shape() for name in ("features", *beside))
+        return all(features == [*other, width] for other in others)
     except (OSError, SafetensorError):
         return False
 
@@ -32,5 +37,13 @@ def write_features(path: Path, features: Tensor, sentence: Tensor) -> None:
     Raises:
         T3DError: the file could not be written.
     """
-    tensors = {"features": features.contiguous(), "sentence": sentence.to(torch.int32)}
+    write_tensors(path, {"features": features.contiguous(), "sentence": sentence.to(torch.int32)})
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write contiguous tensors.
+
+    Raises:
+        T3DError: the file could not be written.
+    """
     write_atomically({path: lambda file: file.write(safetensors.torch.save(tensors))})

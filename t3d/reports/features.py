@@ -1,50 +1,44 @@
 """Token features of reports, computed once per distinct report and kept on disk without the text."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
+from torch import Tensor
 
 from t3d.errors import T3DError
-from t3d.reports.feature_file import is_whole, read_features, write_features
+from t3d.reports.feature_file import read_features, write_features
+from t3d.reports.frozen_features import FrozenFeatures
 from t3d.reports.once import Once
 from t3d.reports.sections import SECTIONS
-from t3d.reports.tokens import ReportTokenizer, report_number
+from t3d.reports.tokens import report_number
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = "t3d report features 1"
 _KEPT = 65536  # reports whose file and number a process keeps: some 400 bytes each
 
 
-class ReportFeatures:
+class ReportFeatures(FrozenFeatures):
     """The cached way of reading reports, for a frozen text encoder.
 
     One safetensors file per distinct report holds ``features`` (n, D) float32 and ``sentence`` (n,) int32 of
-    its n tokens. Its name is a sha256 over the encoder's and the tokenizer's identity, ``max_tokens``,
-    ``sections`` and the cleaned sentences, so any change of these computes it anew. Neither text nor token
-    ids are stored. Files are replaced atomically: several processes may fill one folder. Pickling leaves the
-    encoder behind, so that loader workers carry only paths and the tokenizer.
+    its n tokens, under a name that depends on the encoder, the tokenizer, ``max_tokens``, ``sections`` and the cleaned
+    sentences. Neither text nor token ids are stored.
 
     Args:
-        encoder: (B, L) padded token ids -> (B, L, D), with ``identity`` and ``width``. Must be frozen. Or a
-            ``functools.partial`` that makes it, called when the first report is needed: a configuration can then be
-            looked at where the encoder is not at hand.
-        tokenizer: the encoder's Hugging Face tokenizer, or a ``functools.partial`` that makes it.
-        cache_dir: folder of the files; made if it is not there.
+        encoder, tokenizer, cache_dir: see ``FrozenFeatures``.
         max_tokens, sections, drop_comparisons: see ``ReportTokenizer``, which is at ``.reports`` and counts the
             reports it cut.
 
     Raises:
         T3DError: the encoder learns, or reads fewer than ``max_tokens`` tokens (with a partial: when it is made).
     """
+
+    _format = "t3d report features 1"
+    _beside = ("sentence",)
+    _called = "report features"
 
     def __init__(
         self,
@@ -56,62 +50,9 @@ class ReportFeatures:
         sections: Sequence[str] = SECTIONS,
         drop_comparisons: bool = False,
     ) -> None:
-        self.cache_dir = Path(cache_dir)
-        self.max_tokens = max_tokens
-        self._options: dict[str, Any] = {
-            "max_tokens": max_tokens,
-            "sections": sections,
-            "drop_comparisons": drop_comparisons,
-        }
-        self._make_tokenizer = tokenizer
-        self.encoder = encoder
+        options = {"max_tokens": max_tokens, "sections": sections, "drop_comparisons": drop_comparisons}
+        super().__init__(encoder=encoder, tokenizer=tokenizer, cache_dir=cache_dir, options=options)
         self._known: Once[tuple[Path, int]] = Once(_KEPT)
-        if not isinstance(encoder, partial):
-            self._encoder_facts  # noqa: B018 - what is wrong with it is said now
-
-    @cached_property
-    def reports(self) -> ReportTokenizer:
-        """Turns a report into sentences and tokens."""
-        made = self._make_tokenizer() if isinstance(self._make_tokenizer, partial) else self._make_tokenizer
-        return ReportTokenizer(made, **self._options)
-
-    @property
-    def identity(self) -> str:
-        """Which encoder the features come from."""
-        return self._encoder_facts[0]
-
-    @property
-    def width(self) -> int:
-        """Features of a token, D."""
-        return self._encoder_facts[1]
-
-    @cached_property
-    def _prefix(self) -> list[str]:
-        return [_FORMAT, self.identity, self.reports.identity]
-
-    @cached_property
-    def _encoder_facts(self) -> tuple[str, int]:
-        if isinstance(self.encoder, partial):
-            self.encoder = self.encoder()
-        encoder = self.encoder
-        if isinstance(encoder, nn.Module) and any(p.requires_grad for p in encoder.parameters()):
-            raise T3DError(
-                "the text encoder learns, so its features change: pass --trained_text_layers 0 or --report_cache False"
-            )
-        limit = getattr(encoder, "max_tokens", self.max_tokens)
-        if self.max_tokens > limit:
-            raise T3DError(f"max_tokens {self.max_tokens} is above the text encoder's limit: choose at most {limit}")
-        return str(encoder.identity), int(encoder.width)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Everything but the encoder; what is derived from it is made first."""
-        self._prefix  # noqa: B018 - a loader worker must not load the encoder to know these
-        return {**self.__dict__, "encoder": None, "_make_tokenizer": None}
-
-    def release(self) -> None:
-        """Forget the encoder, to free its memory; the files are all that is needed afterwards."""
-        self._prefix  # noqa: B018 - they name the files and are known from the encoder
-        self.encoder = None
 
     def precompute(self, items: Iterable[Mapping[str, Any]], *, key: str = "report", batch_size: int = 32) -> int:
         """Compute what is not in the cache or damaged there; log how many reports are cut, and what is [UNK].
@@ -195,30 +136,6 @@ class ReportFeatures:
 
         return self._known.get(text, make) if isinstance(text, str) else make()
 
-    def _path(self, sentences: Sequence[str]) -> Path:
-        name = hashlib.sha256(json.dumps([*self._prefix, sentences]).encode()).hexdigest()
-        return self.cache_dir / name[:2] / f"{name}.safetensors"
-
-    def _cached(self, path: Path, case_id: str) -> bool:
-        if not path.is_file():
-            return False
-        if not is_whole(path, self.width):
-            logger.warning("the cached report features of case %s are damaged: computed anew", case_id)
-            return False
-        return True
-
-    def _encode(self, ids: Sequence[Tensor], case_id: str = "?") -> list[Tensor]:
-        """[(n_i,)] token ids -> [(n_i, D)] float32 on the CPU."""
-        if self.encoder is None:
-            raise T3DError(
-                f"the report features of case {case_id} are not in {self.cache_dir} and the text "
-                "encoder is no longer loaded; run precompute on all cases first (start the training again)"
-            )
-        batch = pad_sequence(list(ids), batch_first=True, padding_value=self.reports.pad_id)
-        with torch.no_grad():
-            features = self.encoder(batch.to(_device(self.encoder))).float().cpu()
-        return [values[: len(i)] for values, i in zip(features, ids, strict=True)]
-
 
 def check_text_width(features_or_encoder: Any, text_width: int) -> None:
     """Check that the network expects as many channels per report token as the text encoder gives.
@@ -232,8 +149,3 @@ def check_text_width(features_or_encoder: Any, text_width: int) -> None:
             f"text encoder {features_or_encoder.identity} gives {width} features per token but text_width is "
             f"{text_width}: pass --text_width {width}"
         )
-
-
-def _device(encoder: Any) -> torch.device:
-    parameters = encoder.parameters() if isinstance(encoder, nn.Module) else iter(())
-    return next((p.device for p in parameters), torch.device("cpu"))

@@ -91,17 +91,28 @@ def select_sections(text: str, sections: Sequence[str] = SECTIONS) -> str:
     Raises:
         T3DError: an unknown or no section name.
     """
+    return "\n\n".join(text[part.start : part.end] for part in wanted_parts(text, sections)) or text
+
+
+def wanted_parts(text: str, sections: Sequence[str] = SECTIONS) -> list[Section]:
+    """The parts of a report that ``select_sections`` joins; none where it uses the report whole.
+
+    Args:
+        text, sections: see ``select_sections``.
+
+    Raises:
+        T3DError: an unknown or no section name.
+    """
     wanted = {str(name).lower() for name in ([sections] if isinstance(sections, str) else sections)}
     if not wanted or not wanted <= set(SECTIONS):
         raise T3DError(f"sections {sections!r} is not known; choose from {', '.join(SECTIONS)}, one or both")
     parts = parse_sections(text)
     kinds = {part.kind for part in parts}
     if not kinds & set(_TOLD):
-        return text
+        return []
     # in a clinic note these parts have no name, but its account of the scans stands there
     unnamed = "findings" in wanted and not kinds & {"findings", "both"}
-    kept = [p for p in parts if wanted & set(p.names) or (unnamed and p.kind in ("lead", "label"))]
-    return "\n\n".join(text[part.start : part.end] for part in kept) or text
+    return [p for p in parts if wanted & set(p.names) or (unnamed and p.kind in ("lead", "label"))]
 
 
 def _parts(text: str, note: bool) -> list[tuple[str, int, int]]:

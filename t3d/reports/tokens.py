@@ -96,12 +96,7 @@ class ReportTokenizer:
         Raises:
             T3DError: the report is missing, is no text, or is empty.
         """
-        remedy = "give it a report, drop the case, or train without text (--use_text False)"
-        if not isinstance(text, str):
-            raise T3DError(f"case {case_id} has no report text (found {type(text).__name__}); {remedy}")
-        sentences = split_sentences(select_sections(clean_report(text), self.sections))
-        if not sentences:
-            raise T3DError(f"case {case_id} has an empty report ({len(text)} characters, no words); {remedy}")
+        sentences = split_sentences(select_sections(cleaned(text, case_id), self.sections))
         return without_comparisons(sentences) if self.drop_comparisons else sentences
 
     def __call__(self, text: Any, case_id: str = "?") -> ReportTokens:
@@ -214,6 +209,21 @@ class ReportTokenizer:
                 f"tokenizer {self.tokenizer.name_or_path} has unusual special tokens; choose another encoder"
             )
         return framed[:start], framed[start + len(bare) :]
+
+
+def cleaned(text: Any, case_id: str) -> str:
+    """A report without markup and the like, see ``clean_report``.
+
+    Raises:
+        T3DError: the report is missing, is no text, or is empty.
+    """
+    remedy = "give it a report, drop the case, or train without text (--use_text False)"
+    if not isinstance(text, str):
+        raise T3DError(f"case {case_id} has no report text (found {type(text).__name__}); {remedy}")
+    clean = clean_report(text)
+    if not clean.strip():
+        raise T3DError(f"case {case_id} has an empty report ({len(text)} characters, no words); {remedy}")
+    return clean
 
 
 def report_number(sentences: Sequence[str]) -> int:

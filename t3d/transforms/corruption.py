@@ -83,6 +83,7 @@ class RandCorruptViewsd(Randomizable, MapTransform):
         share: expected share of corrupted voxels, 0 (a plain copy) to 0.99.
         shuffle_share: expected share of voxels in shuffled boxes, at most `share` (part of it, not on top).
         hole_share: edge of a box as a share of the crop's side, above 0 to 1.
+        first: only so many views, from the first on, have a corrupted copy (first, C, s, s, s); None for all.
 
     Raises:
         T3DError: a share outside its range.
@@ -96,6 +97,7 @@ class RandCorruptViewsd(Randomizable, MapTransform):
         share: float = 0.7,
         shuffle_share: float = 0.1,
         hole_share: float = 0.25,
+        first: int | None = None,
     ) -> None:
         MapTransform.__init__(self, keys)
         self.corrupted_keys = ensure_tuple(corrupted_key)
@@ -107,6 +109,7 @@ class RandCorruptViewsd(Randomizable, MapTransform):
             raise T3DError(f"shuffle_share is {shuffle_share}; set it in 0..1.")
         if not 0 < hole_share <= 1:
             raise T3DError(f"hole_share is {hole_share}; it is a share of the crop's side, set it above 0 to 1.")
+        self.first = first
         shuffled = min(shuffle_share, share)
         # Both kinds are independent: 1 - share = (1 - shuffled)(1 - dropped).
         dropped = 1 - (1 - share) / (1 - shuffled)
@@ -127,7 +130,7 @@ class RandCorruptViewsd(Randomizable, MapTransform):
         item = dict(data)
         for key, corrupted_key in self.key_iterator(item, self.corrupted_keys):
             # MONAI's coarse transforms write into their input, hence the clone.
-            views = torch.as_tensor(item[key]).clone()
+            views = torch.as_tensor(item[key])[: self.first].clone()
             for number, view in enumerate(views):
                 for step in self.steps:
                     view = step(view)

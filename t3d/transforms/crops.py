@@ -17,6 +17,11 @@ from t3d.transforms.lazy_volume import LazyVolume
 logger = logging.getLogger(__name__)
 
 
+# Steps of an evenly spread sequence (powers of 1 over the root of x^4 = x + 1): where a batch is cut at one place, its
+# further pairs have one place each, too.
+_SPREAD = (0.8191725134, 0.6710436067, 0.5497004779)
+
+
 class PairedCropsd(Randomizable, MapTransform):
     """Cuts K crops per volume: the first anywhere, the others near it (two by default, as in Swin UNETR SSL).
 
@@ -26,11 +31,15 @@ class PairedCropsd(Randomizable, MapTransform):
     `view_overlap` None it lies anywhere. Nothing is resampled. A volume smaller than the crop is padded on
     both sides, and the log says so once per case and process.
 
+    With `pairs` P there are 2 P views: P first crops, each at a place of its own, then in the same order P crops that
+    lie near them; pair p is (p, P + p). One pair is what two views are.
+
     Args:
         keys: volumes (C, X, Y, Z) on one grid; all are cut at the same places.
         crop_size: voxels per side, one number or three, divisible by 32.
         view_overlap: least overlap of the views per axis, 0 to 1, as a share of the crop; or None.
-        num_views: K.
+        num_views: K; with `pairs` there are 2 P.
+        pairs: P, or None for one crop and others near it.
         pad_value: fills what a small volume lacks; 0 is air after scaling to [0, 1].
 
     Each key becomes a plain contiguous tensor (K, C, s, s, s), and `view_start`, int64 (K, 3), holds each
@@ -47,6 +56,7 @@ class PairedCropsd(Randomizable, MapTransform):
         crop_size: int | Sequence[int],
         view_overlap: float | None = 0.75,
         num_views: int = 2,
+        pairs: int | None = None,
         pad_value: float = 0.0,
         allow_missing_keys: bool = False,
     ) -> None:
@@ -62,21 +72,39 @@ class PairedCropsd(Randomizable, MapTransform):
             raise T3DError(f"view_overlap is {view_overlap}; it is a share of the crop, set it in 0..1 or to null.")
         if num_views < 1:
             raise T3DError(f"num_views is {num_views}; set it to 1 or more (2 for the contrast).")
+        if pairs is not None and pairs < 1:
+            raise T3DError(f'pairs is {pairs}; set it to 1 or more pairs of views, or to "both".')
         self.crop_size = np.array(sides, dtype=np.int64)
-        self.view_overlap, self.num_views = view_overlap, num_views
+        self.view_overlap, self.pairs = view_overlap, pairs
+        self.num_views = num_views if pairs is None else 2 * pairs
         self.pad = SpatialPad(spatial_size=sides, method="symmetric", mode="constant", value=pad_value)
-        self.starts = np.zeros((num_views, 3), dtype=np.int64)
+        self.starts = np.zeros((self.num_views, 3), dtype=np.int64)
         self._told_small: set[str] = set()
 
     def randomize(self, size: Sequence[int], matched: Sequence[float] | None = None) -> None:
-        """Draw the views' first voxels in a volume of `size` voxels (all sides at least the crop's)."""
+        """Draw the views' first voxels in a volume of `size` voxels (all sides at least the crop's).
+
+        With several pairs a `matched` place is that of the first; the others lie at fixed distances from it, round the
+        edges, so that they are matched over the batch, too.
+        """
         room = np.array(size, dtype=np.int64) - self.crop_size
+        each = self.num_views if self.pairs is None else 2
+        places = [self._together(room, matched, number, each) for number in range(self.pairs or 1)]
+        # all first crops, then all second ones
+        self.starts = np.stack(places, axis=1).reshape(-1, 3)
+
+    def _together(
+        self, room: np.ndarray, matched: Sequence[float] | None, number: int, count: int
+    ) -> list[np.ndarray]:
+        """One crop and `count` - 1 near it; with a matched place the crop of pair `number` has its own."""
         if matched is None:
             first = self._anywhere(room)
         else:
-            first = np.floor(np.clip(matched, 0, 1) * room + 0.5).astype(np.int64)
-        others = [self._near(first, room) for _ in range(self.num_views - 1)]
-        self.starts = np.stack([first, *others])
+            place = np.clip(matched, 0, 1)
+            if number:
+                place = (place + number * np.array(_SPREAD)) % 1
+            first = np.floor(place * room + 0.5).astype(np.int64)
+        return [first, *(self._near(first, room) for _ in range(count - 1))]
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """A copy of the item with views in place of the volumes."""

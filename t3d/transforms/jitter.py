@@ -19,6 +19,28 @@ from monai.transforms import (
 
 from t3d.errors import T3DError
 
+# Of the defaults below, what windows may have that the text speaks of: brightness within the range of one scanner.
+# Gamma, blur and noise would hide findings that are told by their density (fatty liver) or their edge.
+_SOFT = {"scale": 0.05, "shift": 0.02, "gamma": 0.0, "noise": 0.0, "blur": 0.0}
+_HARD = {"scale": 0.1, "shift": 0.05, "gamma": 0.3, "noise": 0.02, "blur": 1.0}
+
+
+def jitter_steps(jitter: float, keys: KeysCollection = "image", *, soft: bool = False) -> list["RandJitterViewsd"]:
+    """The jitter of one option: no transform for 0, so that no random number is spent.
+
+    Args:
+        jitter: 1 for the strengths of ``RandJitterViewsd``, other numbers for multiples of them.
+        keys: of the views.
+        soft: for windows of whole volumes: half the scale and two fifths of the shift, nothing else (ours).
+
+    Raises:
+        T3DError: a jitter below 0.
+    """
+    if jitter < 0:
+        raise T3DError(f"jitter is {jitter}; set it to 0 (none) or more, 1 for the usual strengths.")
+    strengths = {name: jitter * value for name, value in (_SOFT if soft else _HARD).items()}
+    return [RandJitterViewsd(keys, **strengths)] if jitter else []
+
 
 class RandJitterViewsd(Randomizable, MapTransform):
     """Changes the intensities of each view (K, C, X, Y, Z) on its own: scale, shift, gamma, blur, noise (ours).
@@ -45,11 +67,11 @@ class RandJitterViewsd(Randomizable, MapTransform):
         self,
         keys: KeysCollection = "image",
         *,
-        scale: float = 0.1,
-        shift: float = 0.05,
-        gamma: float = 0.3,
-        noise: float = 0.02,
-        blur: float = 1.0,
+        scale: float = _HARD["scale"],
+        shift: float = _HARD["shift"],
+        gamma: float = _HARD["gamma"],
+        noise: float = _HARD["noise"],
+        blur: float = _HARD["blur"],
         blur_share: float = 0.3,
     ) -> None:
         MapTransform.__init__(self, keys)

@@ -26,6 +26,7 @@ class RandWindowsd(Randomizable, MapTransform):
 
     Args:
         keys: a volume (1, X, Y, Z), scaled to [0, 1]; it becomes a plain tensor (W, s, s, s).
+        channel: keep its channel, (W, 1, s, s, s).
         crop_size, overlap, body_level, body_share: as for ``VolumeClassifier``.
         train_windows: W. A volume with fewer counted windows is filled up with zeros.
 
@@ -41,6 +42,7 @@ class RandWindowsd(Randomizable, MapTransform):
         overlap: float = 0.25,
         body_level: float = 0.2,
         body_share: float = 0.05,
+        channel: bool = False,
     ) -> None:
         MapTransform.__init__(self, keys)
         if train_windows < 1:
@@ -50,6 +52,7 @@ class RandWindowsd(Randomizable, MapTransform):
         self.overlap = overlap
         self.body_level = body_level
         self.body_share = body_share
+        self.channel = channel
         self.starts = np.zeros((0, 3), dtype=np.int64)
 
     def randomize(self, size: Sequence[int]) -> None:
@@ -70,7 +73,8 @@ class RandWindowsd(Randomizable, MapTransform):
             mask = torch.zeros(self.train_windows, dtype=torch.bool)
             mask[: len(windows)] = True
             empty = [torch.zeros(self.window, dtype=windows[0].dtype)] * (self.train_windows - len(windows))
-            item[key], item[MASK_KEY] = torch.stack(windows + empty), mask
+            stacked = torch.stack(windows + empty)
+            item[key], item[MASK_KEY] = stacked.unsqueeze(1) if self.channel else stacked, mask
         return item
 
     def _counted(self, volume: Any) -> list[torch.Tensor]:

@@ -1,0 +1,239 @@
+"""Volumes and texts as vectors: the part of the pre-training network that is used after the training."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from t3d.errors import T3DError
+from t3d.losses.contrast import CANDIDATES
+from t3d.networks.encoders import build_encoder, check_crop, find_backbone
+from t3d.networks.fused_maps import Laterals, strides_from
+from t3d.networks.heads import ProjectionHead, VolumeHead, unit
+from t3d.networks.pooling import POOLINGS, Pooling, counted_windows
+from t3d.networks.restoration_decoder import RestorationDecoder
+from t3d.networks.text_informed import TextInformedEncoder
+from t3d.networks.text_scale import TextScaling
+
+
+class TextImageEncoder(nn.Module):
+    """The modules of ``PretrainNetwork``, whose arguments these are, and what they say of windows and texts.
+
+    Modules that no task of the recipe uses are not made, so that every parameter gets a gradient in every step.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: str = "swin",
+        in_channels: int = 1,
+        feature_size: int = 48,
+        window_size: int | None = None,
+        depths: Sequence[int] | None = None,
+        num_heads: Sequence[int] | None = None,
+        drop_path_rate: float | None = None,
+        norm: str | None = None,
+        use_checkpoint: bool = False,
+        fuse_stride: int | None = 16,
+        fusion_norm: str = "pre",
+        own_heads: bool = True,
+        pooling: Sequence[str] = ("mean", "max"),
+        text_width: int = 768,
+        embedding_width: int = 256,
+        use_text: bool = True,
+        standardise_text: bool = True,
+        candidates: str = "image",
+        use_contrast: bool = True,
+        use_restoration: bool = True,
+        use_sentences: bool = False,
+        use_alignment: bool = False,
+        text_chunk: int = 4,
+        text_encoder: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        if candidates not in CANDIDATES:
+            raise T3DError(f"candidates {candidates!r} is unknown; choose one of {', '.join(CANDIDATES)}")
+        if use_alignment and not use_text:
+            raise T3DError("use_alignment true needs reports, but use_text is false: drop one of the two overlays")
+        if use_sentences and not use_text:
+            raise T3DError("use_sentences true needs reports, but use_text is false: set one of the two otherwise")
+        if text_chunk < 1:
+            raise T3DError(f"text_chunk {text_chunk} must be 1 or more: so many windows are encoded at once")
+        self.use_text, self.use_sentences, self.use_contrast = use_text, use_sentences, use_contrast
+        self.candidates = candidates if use_text else "image"
+        self.text_chunk = text_chunk
+        self.backbone = find_backbone(backbone)
+        encoder = build_encoder(
+            backbone,
+            in_channels=in_channels,
+            feature_size=feature_size,
+            window_size=window_size,
+            depths=depths,
+            num_heads=num_heads,
+            drop_path_rate=drop_path_rate,
+            norm=norm,
+            use_checkpoint=use_checkpoint,
+        )
+        self.add_module(self.backbone.attribute, encoder)
+        self.stride = encoder.strides[-1]
+        self.map_strides = strides_from(encoder, fuse_stride, backbone=backbone)
+        self.fuse_stride = self.map_strides[0]
+        widths = encoder.widths[-len(self.map_strides) :]
+        width = widths[0]
+        self.lateral = Laterals(self.map_strides, widths)
+        self.pooling = Pooling(pooling)
+        self.summary = Pooling(POOLINGS) if use_sentences else self.pooling
+        self.pooled_width = len(self.summary) * width
+        crop_width = len(self.pooling) * width
+        compares_crops = use_contrast or (use_alignment and not use_sentences)
+        self.image_head = ProjectionHead(crop_width, embedding_width) if compares_crops else None
+        self.decoder = (
+            RestorationDecoder(width=width, stride=self.fuse_stride, out_channels=in_channels)
+            if use_restoration
+            else None
+        )
+        fuses = use_text and (use_contrast or use_restoration)
+        self.text_encoder = text_encoder if fuses or use_alignment else None
+        self.fusion = TextInformedEncoder(width=width, text_width=text_width, norm=fusion_norm) if fuses else None
+        self.report_head = ProjectionHead(text_width, embedding_width) if use_alignment else None
+        # below here nothing that version 0.1 had: its modules take the random numbers that they took then
+        self.anchor_head = ProjectionHead(crop_width, embedding_width) if own_heads and use_contrast else None
+        self.volume_head = VolumeHead(self.pooled_width, width, embedding_width) if use_sentences else None
+        self.sentence_head = ProjectionHead(text_width, embedding_width) if use_sentences else None
+        self.text_scale = TextScaling(text_width) if use_text and standardise_text else None
+
+    @property
+    def vision(self) -> nn.Module:
+        """The vision encoder."""
+        return self.get_submodule(self.backbone.attribute)
+
+    def set_text_scale(self, scale: Any) -> None:
+        """Standardise texts by these numbers from now on, see ``TextScaling.set``; not where texts are read raw."""
+        if self.text_scale is not None:
+            self.text_scale.set(scale)
+
+    def encode(self, views: Tensor) -> Tensor:
+        """Token maps F of views (B, K, C, X, Y, Z) -> (B, K, C, X/s, Y/s, Z/s), s = ``fuse_stride``."""
+        batch, count = views.shape[:2]
+        crops = views.flatten(0, 1)
+        check_crop(crops, stride=self.stride)
+        return self.lateral(self.vision(crops, strides=self.map_strides)).unflatten(0, (batch, count))
+
+    def tokens(self, views: Tensor) -> Tensor:
+        """Visual tokens F of views (B, K, C, X, Y, Z) -> (B, K, N, C)."""
+        return as_tokens(self.encode(views))
+
+    def window_features(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Token maps (N, C, X/s, ..) of windows (N, C, X, Y, Z), and their statistics (N, k C), see ``Pooling``.
+
+        The statistics are what ``embed_pooled`` takes: k = 3 with sentence targets, else one for each of ``pooling``.
+        """
+        maps = self.encode(windows.unsqueeze(1))
+        return maps[:, 0], self.summary.tokens(as_tokens(maps))[:, 0]
+
+    def embed_pooled(self, pooled: Tensor) -> Tensor:
+        """Unit embedding (1, D) of one volume from the statistics of its windows (W, k C)."""
+        return self.embed_volumes(pooled.unsqueeze(0))
+
+    def pool_windows(self, pooled: Tensor) -> Tensor:
+        """Statistics (1, k C) of one volume from those of its windows (W, k C)."""
+        return self.summary.windows(pooled.unsqueeze(0))
+
+    def embed_volumes(self, pooled: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Unit embeddings (B, D) of volumes from the statistics of their windows.
+
+        With sentence targets of all counted windows' tokens together, else the mean of the windows' own embeddings.
+
+        Args:
+            pooled: (B, W, k C).
+            mask: (B, W) bool, windows that count; None, or a row without any, counts all.
+        """
+        if self.volume_head is not None:
+            return self.volume_head(self.summary.windows(pooled, mask))
+        embedded = self._embed_each(pooled)
+        if mask is None:
+            return unit(embedded.mean(dim=1))
+        counted = counted_windows(pooled, mask).unsqueeze(-1)
+        return unit((embedded * counted).sum(dim=1))
+
+    def embed_sentence(self, features: Tensor) -> Tensor:
+        """Unit vectors (S, D) of sentences from their frozen features (S, T), not standardised."""
+        if self.sentence_head is None:
+            raise T3DError("this network has no sentence head; train it with sentence_weight above 0")
+        return self.sentence_head(features if self.text_scale is None else self.text_scale.sentences(features))
+
+    def read_report(self, report: Tensor) -> Tensor:
+        """Token ids (B, L) through the text encoder, or cached features (B, L, D) as they are."""
+        if report.is_floating_point():
+            return report
+        if self.text_encoder is None:
+            raise T3DError("the batch holds token ids but the network has no text encoder: give --report_cache True")
+        return self.text_encoder(report)
+
+    def embed_report(self, features: Tensor, report_mask: Tensor) -> Tensor:
+        """Pooled report embedding (B, D): mean over the visible tokens, projected."""
+        if self.report_head is None:
+            raise T3DError("this network has no report head; train it with the overlay align.json")
+        return self.report_head(_mean_token(self._scaled(features), report_mask))
+
+    def text_map(self, image: Tensor, report: Tensor, report_mask: Tensor) -> Tensor:
+        """Where a text speaks in crops (B, C, X, Y, Z): one value per visual token, (B, 1, X/s, Y/s, Z/s).
+
+        With a sentence or a report head: cosine between the text and each visual token, projected as if it were all
+        of a volume (as in dense CLIP maps). Without: how far reading the text moves the token's embedding,
+        1 - cosine(u_n, v_n) (ours). All are aids for looking at what was learnt, not detections.
+        """
+        maps = self.encode(image.unsqueeze(1))
+        tokens = as_tokens(maps)
+        features = self.read_report(report)
+        if self.sentence_head is not None or self.report_head is not None:
+            if self.sentence_head is not None:
+                text = self.embed_sentence(_mean_token(features, report_mask))
+            else:
+                text = self.embed_report(features, report_mask)
+            values = torch.einsum("bnd,bd->bn", self._embed_each(self.summary.single(tokens))[:, 0], text)
+        else:
+            informed = self.inform(tokens, features, report_mask)
+            one, other = (self.embed_anchor(self.pooling.single(part))[:, 0] for part in (informed, tokens))
+            values = 1 - (one * other).sum(dim=-1)
+        return values.unflatten(1, maps.shape[3:]).unsqueeze(1)
+
+    def embed_anchor(self, pooled: Tensor) -> Tensor:
+        """Unit embeddings (.., D) of pooled informed tokens (.., k C), by the anchors' head where they have one."""
+        head = self.image_head if self.anchor_head is None else self.anchor_head
+        return unit(pooled) if head is None else head(pooled)
+
+    def inform(self, tokens: Tensor, features: Tensor | None, report_mask: Tensor | None) -> Tensor:
+        """U(F, T): tokens (B, K, N, C) of views that share one report, (B, L, T) features with a mask (B, L)."""
+        # tokens do not see each other, so views join along the query
+        return self.fuse(tokens.flatten(1, 2), features, report_mask).view_as(tokens)
+
+    def fuse(self, queries: Tensor, features: Tensor | None, report_mask: Tensor | None) -> Tensor:
+        """U(F, T) of any tokens (B, N, C)."""
+        if self.fusion is None:
+            raise T3DError(
+                "this network was built with use_text false, or for sentence targets alone, so it informs no crop by "
+                "a report: give it none"
+            )
+        if features is None or report_mask is None:
+            raise T3DError("a report is features and a mask: give both report and report_mask")
+        return self.fusion(queries, self._scaled(features), report_mask)
+
+    def _embed_each(self, pooled: Tensor) -> Tensor:
+        if self.volume_head is not None:
+            return self.volume_head(pooled)
+        return unit(pooled) if self.image_head is None else self.image_head(pooled)
+
+    def _scaled(self, features: Tensor) -> Tensor:
+        return features if self.text_scale is None else self.text_scale.tokens(features)
+
+
+def as_tokens(maps: Tensor) -> Tensor:
+    """Maps (B, K, C, X, Y, Z) as tokens (B, K, N, C)."""
+    return maps.flatten(3).transpose(2, 3)
+
+
+def _mean_token(features: Tensor, report_mask: Tensor) -> Tensor:
+    visible = report_mask.unsqueeze(-1)
+    return (features * visible).sum(dim=1) / visible.sum(dim=1).clamp_min(1)
