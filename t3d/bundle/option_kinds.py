@@ -113,6 +113,16 @@ SENTENCES = Kind(
     "all, a share above 0 and at most 1.0, or a whole number from 1 on",
     lambda v: v == "all" or (v >= 1 if _whole(v) else _number(v) and 0 < v <= 1),
 )
+PAIRS = Kind('a whole number from 1 on, or "both"', lambda v: v == "both" or (_whole(v) and v >= 1))
+POOLING = Kind(
+    "a list of mean, max and min, or of some of them, such as \"['mean','max']\"",
+    lambda v: _sequence(v) and 0 < len(v) == len(set(v)) and set(v) <= {"mean", "max", "min"},
+)
+FUSE_STRIDE = Kind(
+    "8, 16 or 32 voxels, of those that the backbone has, or None for its deepest map",
+    lambda v: _whole(v) and v in (8, 16, 32),
+    none=True,
+)
 AMP_DTYPE = Kind(
     "'$torch.bfloat16' or '$torch.float16', in quotes and with the $",
     lambda v: v in (torch.bfloat16, torch.float16),

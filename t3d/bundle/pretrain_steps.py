@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from monai.engines import PrepareBatchExtraInput
 from monai.transforms import Compose, CropForegroundd, DivisiblePadd, SelectItemsd, SpatialPadd, Transform
 from monai.utils import ensure_tuple_rep
 
@@ -18,6 +19,8 @@ from t3d.transforms.kept_volume import KeepVolumed
 from t3d.transforms.report import RandSentencesd
 from t3d.transforms.windows import RandWindowsd
 
+# what the sentence contrast reads beside the views
+SENTENCE_SIDE = ("windows", "window_mask", "said", "said_mask", "drawn")
 _CASE = ("case_id", "patient_id", "image")
 # what is_body takes for tissue, and the air that is kept around it, in voxels
 _BODY_LEVEL, _MARGIN = 0.2, 4
@@ -89,6 +92,14 @@ def view_steps(
             *([RandAskSentencesd(count=text_sentences)] if text_sentences else []),
         ]
     )
+
+
+def prepare_batch(*, use_text: bool, use_sentences: bool) -> PrepareBatchExtraInput:
+    """What of a batch goes into ``PretrainNetwork.forward``, under the same names."""
+    keys = ["corrupted", "patient"]
+    keys += ["report", "report_mask", "report_id"] if use_text else []
+    keys += SENTENCE_SIDE if use_sentences else []
+    return PrepareBatchExtraInput({key: key for key in keys})
 
 
 def _pairs(pairs: int | str) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from monai.transforms import Transform
 
+from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
 from t3d.reports.features import ReportFeatures, check_text_width
 from t3d.reports.sections import SECTIONS
@@ -142,6 +143,12 @@ class ReportSide:
         if self.sentences:
             sentence = sentence_moments(self.sentences, items).scale()
         return TextScale(*token, *sentence)
+
+    def set_scale(self, network: PretrainNetwork, items: Iterable[Mapping[str, Any]]) -> None:
+        """Give a network that standardises texts the numbers of the list that it learns from; see ``text_scale``."""
+        scale = self.text_scale(items) if network.text_scale is not None else None
+        if network.text_scale is not None and scale is not None:
+            network.text_scale.set(scale)
 
     def _frozen_encoder(self) -> TextEncoder:
         """The encoder of the reports' features where there is one, so that it is loaded once."""

@@ -1,0 +1,48 @@
+"""Pre-training networks from their settings, as a configuration or a record beside weights has them."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from t3d.networks.pretrain import PretrainNetwork
+
+# What records of version 0.1 do not say, since there was no choice
+_OLD = {
+    "fuse_stride": None,
+    "fusion_norm": "post",
+    "own_heads": False,
+    "pooling": ["mean"],
+    "standardise_text": False,
+    "use_sentences": False,
+}
+_NOT_RECORDED = ("text_encoder", "use_checkpoint", "text_chunk")
+
+
+def network_settings(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a trained network, for ``pretrain_network``.
+
+    Args:
+        recorded: settings of an ``encoder.json``, of version 0.1 or later, and whatever else; {} where there is none:
+            the full-size recipe then.
+    """
+    known = set(inspect.signature(PretrainNetwork).parameters).difference(_NOT_RECORDED)
+    found = {name: value for name, value in recorded.items() if name in known}
+    if found and "fuse_stride" not in found:
+        return {"use_text": True, **_OLD, **found}
+    # the full-size recipe trains with all three tasks
+    return {"use_text": True, "use_sentences": True, **found}
+
+
+def pretrain_network(
+    settings: Mapping[str, Any], *, text_encoder: nn.Module | None = None, **more: Any
+) -> PretrainNetwork:
+    """Build a ``PretrainNetwork``.
+
+    Args:
+        settings: as a record keeps them.
+        text_encoder: see ``PretrainNetwork``; None where reports come as cached features.
+        **more: settings that no record keeps: ``use_checkpoint``, ``text_chunk``.
+    """
+    return PretrainNetwork(**settings, text_encoder=text_encoder, **more)
