@@ -118,7 +118,7 @@ def export(
 
     Args:
         bundle_root: folder of the bundle.
-        out_dir: folder for model.onnx (t3d_classification: head.onnx too) and export.json.
+        out_dir: folder for model.onnx (t3d_segmentation apart also head.onnx) and export.json.
         ckpt_dir: folder with model.pt; the bundle's models if not given.
         image: a CT file whose windows are compared too, beside made-up ones.
         overwrite: replace an earlier export in the folder.

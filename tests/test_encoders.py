@@ -97,11 +97,36 @@ def test_networks_are_built_around_either(name):
     network = PretrainNetwork(backbone=name, text_width=8, embedding_width=16, **SMALL[name])
     output = network(views, corrupted=views, **text)
     assert output["restored"].shape == views.shape and output["anchor"].shape == (2, 2, 16)
-    assert network.text_map(crops(), **text).shape == (2, 1, *(64 // BACKBONES[name].stride,) * 3)
+    assert network.text_map(crops(), **text).shape == (2, 1, 4, 4, 4)
     sum(output[key].square().sum() for key in ("anchor", "restored")).backward()
-    assert all(parameter.grad is not None for parameter in network.vision.parameters())
+    assert all(
+        parameter.grad is not None for parameter in (*network.vision.parameters(), *network.lateral.parameters())
+    )
     classifier = VolumeClassifier(num_findings=3, backbone=name, crop_size=64, **SMALL[name])
     assert classifier(torch.rand(1, 1, 64, 60, 70)).shape == (1, 3)
+
+
+@BOTH
+@torch.no_grad()
+def test_the_fused_map_is_the_finest_plus_what_deeper_ones_say_of_the_same_places(name):
+    network = seeded(PretrainNetwork, backbone=name, text_width=8, fuse_stride=8, **SMALL[name]).eval()
+    finest, *deeper = network.vision(crops(), strides=network.map_strides)
+    assert [int(stride) for stride in network.lateral] == [stride for stride in (16, 32) if stride <= network.stride]
+    expected = finest.clone()
+    for lateral, deep in zip(network.lateral.values(), deeper, strict=True):
+        times = finest.shape[2] // deep.shape[2]
+        said = torch.einsum("oc,bcxyz->boxyz", lateral.weight, deep) + lateral.bias[:, None, None, None]
+        expected += torch.nn.functional.interpolate(said, scale_factor=times, mode="nearest")
+    assert torch.allclose(network.encode(crops().unsqueeze(1))[:, 0], expected, atol=1e-5)
+
+
+def test_strides_that_a_backbone_does_not_have_are_refused():
+    for name, said in (("swin", "8, 16, 32;"), ("segres", "8, 16;")):
+        for stride in (4, 12, 64):
+            with pytest.raises(T3DError, match=f"fuse_stride {stride}: the backbone {name} has maps of stride {said}"):
+                PretrainNetwork(backbone=name, text_width=8, fuse_stride=stride, **SMALL[name])
+    deepest = PretrainNetwork(backbone="swin", text_width=8, fuse_stride=None, **SMALL["swin"])
+    assert deepest.fuse_stride == 32 and not list(deepest.lateral.parameters())
 
 
 @BOTH

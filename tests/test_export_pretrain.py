@@ -7,7 +7,12 @@ from export_runs import export, infer
 from pretrain_runs import BUNDLE, RUNS
 from safetensors.torch import load_file
 
+from t3d.export.compare import compare
+from t3d.export.onnx_model import onnx_bytes
 from t3d.export.onnx_network import OnnxEncoder
+from t3d.export.parts import parts_of
+from t3d.export.program import export_program
+from t3d.export.session import OnnxSession
 from t3d.export.trained import read_trained
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.weights import save_encoder, save_network
@@ -40,12 +45,31 @@ def test_the_export_embeds_as_the_network_does(exported, trained):
     record = json.loads((exported / "export.json").read_text())
     assert record["network"] == {"feature_size": 12, "window_size": 2, "embedding_width": 16}
     assert record["preprocessing"] == PREPROCESSING
-    assert record["signatures"]["model"]["outputs"] == ["embedding", "map"]
+    assert record["signatures"]["model"]["outputs"] == ["embedding", "map", "features"]
+    assert record["signatures"]["head"]["outputs"] == ["embedding", "pooled"]
     network = read_trained(BUNDLE, ckpt_dir=trained / "models").network
     image = torch.rand(3, 1, 32, 32, 32, generator=torch.Generator().manual_seed(5))
     found = OnnxEncoder(onnx_file=str(exported / "model.onnx"))
     assert torch.allclose(found(image), network(image), atol=1e-5)
-    assert torch.allclose(found.embed_windows(image)[0], network.encode(image.unsqueeze(1))[:, 0], atol=1e-4)
+    wanted = network.window_features(image)
+    for one, other in zip(found.window_features(image), wanted, strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+    assert torch.allclose(found.embed_pooled(wanted[1]), network(image.unsqueeze(0)), atol=1e-5)
+    assert torch.allclose(found.pool_windows(wanted[1]), network.pool_windows(wanted[1]), atol=1e-5)
+
+
+@torch.no_grad()
+def test_volumes_of_a_network_for_sentences_are_embedded_by_all_windows_at_once(tmp_path):
+    torch.manual_seed(0)
+    network = PretrainNetwork(feature_size=12, window_size=2, text_width=8, embedding_width=16, use_sentences=True)
+    model, head = parts_of(network, crop_size=32)
+    windows = torch.rand(3, 1, 32, 32, 32, generator=torch.Generator().manual_seed(5))
+    _, _, features = model.module(windows)
+    mask = torch.tensor([[True, False, True]])
+    found, _ = head.module(features.unsqueeze(0), mask)
+    assert torch.allclose(found, network(windows[[0, 2]].unsqueeze(0)), atol=1e-5)
+    content = onnx_bytes(export_program(head), head)
+    assert not [off for off in compare(head, OnnxSession(content)) if off.relative > 1e-4]
 
 
 def test_features_with_the_export_are_those_of_the_network(exported, trained, cohort, tmp_path):

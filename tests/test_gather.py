@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from t3d.evaluate.gauges import Gauges, MeasureGauges
 from t3d.losses.contrast import CANDIDATES
 from t3d.losses.pretrain import PretrainLoss
-from t3d.networks.pretrain import PretrainNetwork
+from t3d.networks.pretrain import VERSION_0_1, PretrainNetwork
 
 ROWS = 4
 
@@ -29,7 +29,18 @@ class Words(torch.nn.Module):
         return self.words(ids)
 
 
-def build(candidates):
+KINDS = {
+    "image": VERSION_0_1,
+    "shared_report": {"candidates": "shared_report"},
+    "own_report": {"candidates": "own_report"},
+    "sentences": {"use_sentences": True, "text_chunk": 3},
+    "sentences alone": {
+        "use_sentences": True, "use_contrast": False, "use_restoration": False, "use_alignment": False,
+    },
+}  # fmt: skip
+
+
+def build(kind):
     torch.manual_seed(3)
     network = PretrainNetwork(
         feature_size=12,
@@ -37,9 +48,8 @@ def build(candidates):
         depths=(1, 1, 1, 1),
         text_width=8,
         embedding_width=6,
-        candidates=candidates,
-        use_alignment=True,
         text_encoder=Words(),
+        **{"use_alignment": True} | KINDS[kind],
     )
     return network.double()
 
@@ -55,8 +65,31 @@ def batch():
             "report_id": torch.tensor([1, 2, 1, 3]), "patient": torch.tensor([7, 8, 8, 8])}  # fmt: skip
 
 
-def gradients(network, part):
-    loss = PretrainLoss(alignment_weight=0.7)(network(part.pop("image"), **part))
+def sentence_batch():
+    """Two ordered pairs; reports of 1 to 4 sentences, one sentence shared by volumes of both halves."""
+    generator = torch.Generator().manual_seed(6)
+    image = torch.rand(ROWS, 4, 1, 32, 32, 32, generator=generator, dtype=torch.float64)
+    windows = torch.rand(ROWS, 3, 1, 32, 32, 32, generator=generator, dtype=torch.float64)
+    said = torch.randn(ROWS, 4, 8, generator=generator, dtype=torch.float64)
+    said[2, 0] = said[0, 1]
+    said_mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0]], dtype=torch.bool)
+    window_mask = torch.tensor([[1, 1, 1], [1, 1, 0], [0, 1, 1], [1, 0, 0]], dtype=torch.bool)
+    drawn = torch.tensor([[0, 1, 3], [1, -1, -1], [0, -1, -1], [-1, -1, -1]])
+    return batch() | {"image": image, "windows": windows, "window_mask": window_mask, "said": said,
+                      "said_mask": said_mask, "drawn": drawn, "patient": torch.tensor([7, 8, 9, 8])}  # fmt: skip
+
+
+def whole_batch(kind):
+    return sentence_batch() if "sentences" in kind else batch()
+
+
+def gradients(network, part, kind):
+    weights = {"alignment_weight": 0.7}
+    if kind == "sentences":
+        weights |= {"sentence_weight": 0.9}
+    elif kind == "sentences alone":
+        weights = {"contrast_weight": 0.0, "restoration_weight": 0.0, "sentence_weight": 1.0}
+    loss = PretrainLoss(**weights)(network(part.pop("image"), **part))
     loss.backward()
     return loss.detach()
 
@@ -70,14 +103,17 @@ def join(rank, folder):
 
 
 def own_rows(rank, whole):
-    return {key: value[rank * ROWS // 2 : (rank + 1) * ROWS // 2] for key, value in whole.items()}
+    rows = {key: value[rank * ROWS // 2 : (rank + 1) * ROWS // 2] for key, value in whole.items()}
+    if "said" in rows:  # a loader pads to the longest report of its own batch
+        longest = 4 - rank
+        rows |= {"said": rows["said"][:, :longest], "said_mask": rows["said_mask"][:, :longest]}
+    return rows
 
 
-def one_of_two(rank, candidates, folder):
+def one_of_two(rank, kind, folder):
     join(rank, folder)
-    network = DistributedDataParallel(build(candidates))
-    part = own_rows(rank, batch())
-    loss = gradients(network, part)
+    network = DistributedDataParallel(build(kind))
+    loss = gradients(network, own_rows(rank, whole_batch(kind)), kind)
     dist.all_reduce(loss)
     if rank == 0:
         found = {name: parameter.grad for name, parameter in network.module.named_parameters()}
@@ -88,12 +124,12 @@ def one_of_two(rank, candidates, folder):
     os._exit(0)
 
 
-@pytest.mark.parametrize("candidates", CANDIDATES)
-def test_gradient_of_two_processes_equals_that_of_one(candidates, tmp_path):
-    mp.spawn(one_of_two, (candidates, tmp_path), nprocs=2)
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradient_of_two_processes_equals_that_of_one(kind, tmp_path):
+    mp.spawn(one_of_two, (kind, tmp_path), nprocs=2)
     two = torch.load(tmp_path / "two.pt", weights_only=True)
-    network = build(candidates)
-    loss = gradients(network, batch())
+    network = build(kind)
+    loss = gradients(network, whole_batch(kind), kind)
     assert float(two["loss"]) == pytest.approx(float(loss), rel=1e-9)
     compared = 0
     for name, parameter in network.named_parameters():
@@ -104,7 +140,7 @@ def test_gradient_of_two_processes_equals_that_of_one(candidates, tmp_path):
         assert difference <= 1e-5 * max(scale, 1e-9), f"{name}: {difference / scale:.2e}"
         compared += 1
     assert compared > 50
-    assert any("text_encoder" in name for name in two["gradients"])
+    assert any("text_encoder" in name for name in two["gradients"]) == (kind != "sentences alone")
 
 
 def gauge_batch():
@@ -148,7 +184,7 @@ def test_validation_of_two_processes_scores_each_ones_own_volumes(candidates, tm
     for i in range(ROWS):
         own = candidate[i] if candidate.ndim == 4 else candidate
         (rival,) = (j for j in range(ROWS) if j != i and j // 2 == i // 2)
-        right = [anchor[i, k] @ own[i, 1 - k] > anchor[i, k] @ own[rival, 1 - k] for k in (0, 1)]
+        right = [anchor[i, q] @ own[i, q] > anchor[i, q] @ own[rival, q] for q in (0, 1)]
         expected.append(sum(map(float, right)) / 2)
     assert torch.cat([part["hit"] for part in two]).tolist() == expected
     assert 0 < sum(expected) < ROWS, "only hits or only misses: the comparison would say little"

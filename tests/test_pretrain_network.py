@@ -3,6 +3,7 @@ import torch
 from monai.networks.nets import SwinUNETR
 
 from t3d.errors import T3DError
+from t3d.losses.pretrain import PretrainLoss
 from t3d.networks.pretrain import PretrainNetwork
 
 
@@ -37,7 +38,8 @@ def test_encoder_is_swin_unetr_with_the_same_names_and_output():
     result = stock.load_state_dict(network.state_dict(), strict=False)
     assert not [key for key in result.missing_keys if key.startswith("swinViT.")]
     crop = views()[:, 0]
-    assert torch.equal(stock.swinViT(crop)[-1], network.encode(crop.unsqueeze(1))[:, 0])
+    deepest = build(fuse_stride=None)
+    assert torch.equal(stock.swinViT(crop)[-1], deepest.encode(crop.unsqueeze(1))[:, 0])
 
 
 @pytest.mark.parametrize(
@@ -71,8 +73,9 @@ def test_shared_report_candidates_are_each_fused_with_the_anchors_report():
                 fused = network.fusion(
                     clean[candidate, view][None], text["report"][anchor][None], text["report_mask"][anchor][None]
                 )
-                expected = network.image_head(fused.mean(dim=1))[0]
-                assert torch.allclose(output["candidate"][anchor, candidate, view], expected, atol=1e-5)
+                expected = network.image_head(torch.cat([fused.mean(dim=1), fused.amax(dim=1)], dim=1))[0]
+                # of two views each is the candidate of the other
+                assert torch.allclose(output["candidate"][anchor, candidate, 1 - view], expected, atol=1e-5)
 
 
 def test_hidden_tokens_are_not_read():
@@ -88,12 +91,147 @@ def test_twin_ignores_reports_and_shares_the_vision_side():
     with_text = twin(views(), corrupted=views(seed=1), **texts())
     without = twin(views(), corrupted=views(seed=1))
     assert torch.equal(with_text["anchor"], without["anchor"])
-    assert {name for name in build().state_dict() if not name.startswith("fusion")} == set(twin.state_dict())
+    vision = {name for name in build().state_dict() if not name.startswith(("fusion", "text_scale"))}
+    assert vision == set(twin.state_dict())
+
+
+def quads(rows=3, seed=0):
+    return torch.rand(rows, 4, 1, 32, 32, 32, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.no_grad()
+def test_ordered_pairs_read_the_corrupted_first_half_and_look_for_the_clean_second():
+    for options, text in (({}, texts()), ({"use_text": False}, {})):
+        network, image, corrupted = build(**options), quads(), views(seed=1)
+        output = network(image, corrupted=corrupted, **text)
+        assert output["anchor"].shape == output["candidate"].shape == (3, 2, 16)
+        assert torch.equal(output["clean"], image[:, :2]) and torch.equal(output["corrupted"], corrupted)
+        assert output["restored"].shape == corrupted.shape
+        plain, fused = network.tokens(image[:, 2:]), network.tokens(corrupted)
+        assert plain.shape[2:] == (8, 96)  # of 32^3 at stride 16
+        if text:
+            fused = torch.stack(
+                [network.fusion(fused[:, pair], text["report"], text["report_mask"]) for pair in (0, 1)], dim=1
+            )
+        pooled = [torch.cat([one.mean(dim=2), one.amax(dim=2)], dim=-1) for one in (fused, plain)]
+        assert torch.allclose(output["anchor"], network.anchor_head(pooled[0]), atol=1e-5)
+        assert torch.allclose(output["candidate"], network.image_head(pooled[1]), atol=1e-5)
+        assert not torch.allclose(network.anchor_head(pooled[1]), network.image_head(pooled[1]), atol=1e-2)
+        other = image.clone()
+        other[:, :2] = 0
+        assert torch.equal(network(other, corrupted=corrupted, **text)["restored"], output["restored"])
+
+
+def test_a_pre_norm_fusion_is_a_transformers_block():
+    network, text = build(), texts()
+    fusion, tokens = network.fusion, torch.randn(3, 4, 96)
+    report = fusion.report_norm(text["report"])
+    read = tokens + fusion.attention(fusion.norm(tokens), report, report)[0]
+    norm, first, act, second = fusion.perceptron
+    assert first.out_features == 2 * 96
+    expected = read + second(act(first(norm(read))))
+    assert torch.allclose(fusion(tokens, **text), expected, atol=1e-5)
+    with pytest.raises(T3DError, match="fusion_norm 'middle'"):
+        build(fusion_norm="middle")
+
+
+def sentences(rows=3, seed=2):
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        "windows": torch.rand(rows, 3, 1, 32, 32, 32, generator=generator),
+        "window_mask": torch.tensor([[True, True, False]]).expand(rows, -1),
+        "said": torch.randn(rows, 4, 8, generator=generator),
+        "said_mask": torch.ones(rows, 4, dtype=torch.bool),
+        "drawn": torch.tensor([[2, 0], [3, -1], [-1, -1]])[:rows],
+    }
+
+
+@torch.no_grad()
+def test_volumes_are_asked_for_drawn_sentences():
+    network, asked = build(use_sentences=True), sentences()
+    output = network(views(), corrupted=views(seed=1), **texts(), **asked)
+    assert output["owner"].tolist() == [0, 0, 1, -1, -1, -1]
+    for place, (volume, row) in enumerate([(0, 2), (0, 0), (1, 3)]):
+        assert torch.equal(output["spoken"][place], asked["said"][volume, row])
+    assert torch.allclose(output["sentence"], network.embed_sentence(output["spoken"]))
+    counted = network(asked["windows"][:, :2])
+    assert torch.allclose(output["volume"], counted, atol=1e-5)
+    assert torch.allclose(output["volume"].norm(dim=1), torch.ones(3)) and counted.shape == (3, 16)
+    # no report can reach the volume
+    other = network(
+        views(), corrupted=views(seed=1), **{key: value.flip(0) for key, value in texts().items()}, **asked
+    )
+    assert torch.equal(output["volume"], other["volume"])
+
+
+def test_places_without_a_sentence_are_not_asked():
+    network = build(use_sentences=True, use_contrast=False, use_restoration=False)
+    asked = sentences()
+    losses = []
+    for drawn in ([[2, 0], [3, -1], [-1, -1]], [[2, 0, -1], [-1, 3, -1], [-1, -1, -1]]):
+        output = network(views(), **asked | {"drawn": torch.tensor(drawn)})
+        losses.append(float(PretrainLoss(**SENTENCES)(output).detach()))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5) and losses[0] > 0
+
+
+SENTENCES = {"contrast_weight": 0.0, "restoration_weight": 0.0, "sentence_weight": 1.0}
+RECIPES = {
+    "contrast": ({"use_restoration": False}, {"restoration_weight": 0.0}),
+    "restoration": ({"use_contrast": False}, {"contrast_weight": 0.0}),
+    "sentences": ({"use_contrast": False, "use_restoration": False, "use_sentences": True}, SENTENCES),
+    "all": ({"use_sentences": True, "use_alignment": True}, {"sentence_weight": 1.0, "alignment_weight": 1.0}),
+    "twin": ({"use_text": False}, {}),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_trains_every_parameter_it_has(recipe):
+    """What DistributedDataParallel asks for, which would wait for gradients that never come."""
+    options, weights = RECIPES[recipe]
+    network = build(**options).train()
+    step = texts() | (sentences() if network.use_sentences else {}) if network.use_text else {}
+    if recipe != "sentences":
+        step["corrupted"] = views(seed=1)
+    output = network(quads(), **step)
+    PretrainLoss(**weights)(output).backward()
+    assert [name for name, p in network.named_parameters() if p.grad is None] == []
+    assert all(float(part) > 0 for part in output["losses"].values())
+    assert set(output["losses"]) == {name for name, weight in PretrainLoss(**weights).weights.items() if weight}
+
+
+def test_sentences_alone_encode_no_view_and_restoration_alone_no_clean_one():
+    seen = []
+    for recipe, step in (("sentences", sentences()), ("restoration", {"corrupted": views(seed=1)})):
+        network = build(**RECIPES[recipe][0]).train()
+        network.vision.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[0]))
+        network(quads(), corrupted=views(seed=1), **texts(), **{k: v for k, v in step.items() if k != "corrupted"})
+    assert seen == [4, 4, 1, 6]  # nine windows, four at once; two corrupted crops of three volumes
+
+
+def test_losses_are_single_precision_under_autocast():
+    network = build(use_sentences=True, use_alignment=True).train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = network(quads(), corrupted=views(seed=1), **texts(), **sentences())
+        loss = PretrainLoss(sentence_weight=1.0, alignment_weight=1.0)(output)
+    assert {part.dtype for part in output["losses"].values()} == {torch.float32}
+    assert {output[key].dtype for key in ("anchor", "candidate", "volume", "sentence")} == {torch.float32}
+    loss.backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
+
+
+def test_losses_name_the_switch_of_a_network_that_lacks_a_part():
+    output = build(use_contrast=False)(quads(), corrupted=views(seed=1), **texts())
+    with pytest.raises(T3DError, match="the weight of contrast is set but .* use_contrast true"):
+        PretrainLoss()(output)
+    with pytest.raises(T3DError, match="the weight of sentences is set"):
+        PretrainLoss(contrast_weight=0, sentence_weight=1)(output)
+    with pytest.raises(T3DError, match="one must be above it"):
+        PretrainLoss(contrast_weight=0, restoration_weight=0)
+    with pytest.raises(T3DError, match="none may be below 0"):
+        PretrainLoss(alignment_weight=-1)
 
 
 def test_every_parameter_is_trained():
-    from t3d.losses.pretrain import PretrainLoss
-
     for candidates in ("image", "own_report", "shared_report"):
         network = build(candidates=candidates, use_alignment=True)
         output = network(views(), corrupted=views(seed=1), **texts())
@@ -103,10 +241,10 @@ def test_every_parameter_is_trained():
 
 
 def test_text_map_is_one_value_per_token():
-    for alignment in (False, True):
-        network = build(use_alignment=alignment)
+    for options in ({}, {"use_alignment": True}, {"use_sentences": True}):
+        network = build(**options)
         values = network.text_map(torch.rand(1, 1, 64, 32, 96), **{k: v[:1] for k, v in texts().items()})
-        assert values.shape == (1, 1, 2, 1, 3)
+        assert values.shape == (1, 1, 4, 2, 6)
         assert values.std() > 0
 
 
@@ -119,6 +257,10 @@ def test_faults_are_named():
         build(candidates="text")
     with pytest.raises(T3DError, match="use_text is false"):
         build(use_text=False, use_alignment=True)
+    with pytest.raises(T3DError, match="use_sentences true needs reports"):
+        build(use_text=False, use_sentences=True)
+    with pytest.raises(T3DError, match="give said, said_mask and drawn"):
+        build(use_sentences=True)(views(), corrupted=views(), windows=views(), **texts())
     with pytest.raises(T3DError, match="--report_cache True"):
         build()(
             views(), corrupted=views(), report=torch.ones(3, 5, dtype=torch.long), report_mask=texts()["report_mask"]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from t3d.losses.pretrain import PretrainLoss
-from t3d.networks.pretrain import PretrainNetwork
+from t3d.networks.pretrain import VERSION_0_1, PretrainNetwork
 
 NUMBERS = Path(__file__).parent / "golden" / "pretrain_network.json"
 SWIN = {"feature_size": 12, "window_size": 2, "depths": (1, 1, 1, 1), "use_alignment": True}
@@ -20,13 +20,6 @@ KINDS = {
     "own_report": SWIN | {"candidates": "own_report"},
     "twin": SWIN | {"use_text": False, "use_alignment": False},
     "segres": {"backbone": "segres", "feature_size": 4, "use_alignment": True},
-}
-VERSION_0_1 = {
-    "fuse_stride": None,
-    "fusion_norm": "post",
-    "own_heads": False,
-    "pooling": ("mean",),
-    "standardise_text": False,
 }
 
 

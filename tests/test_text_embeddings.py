@@ -35,7 +35,7 @@ def test_equals_what_a_training_step_sees(encoder, tmp_path):
     expected = []
     for text in REPORTS:
         features, mask, _ = cache.get(text)
-        image = torch.rand(1, 1, 1, 32, 32, 32)
+        image = torch.rand(1, 2, 1, 32, 32, 32)
         with torch.no_grad():
             output = net(image, corrupted=image, report=features[None], report_mask=mask[None])
         expected.append(output["report"][0])

@@ -8,13 +8,16 @@ import torch.nn.functional as F
 from t3d.errors import T3DError
 from t3d.infer.save_features import map_affine
 from t3d.infer.volume_features import VolumeFeatures
-from t3d.networks.pretrain import PretrainNetwork
+from t3d.networks.pretrain import VERSION_0_1, PretrainNetwork
+
+KINDS = {"version 0.1": VERSION_0_1, "today": {}, "sentences": {"use_sentences": True}}
 
 
-@pytest.fixture(scope="module")
-def network():
+@pytest.fixture(scope="module", params=KINDS)
+def network(request):
     torch.manual_seed(0)
-    return PretrainNetwork(feature_size=12, window_size=2, text_width=8, embedding_width=16).eval()
+    sizes = {"feature_size": 12, "window_size": 2, "text_width": 8, "embedding_width": 16}
+    return PretrainNetwork(**sizes, **KINDS[request.param]).eval()
 
 
 @torch.no_grad()
@@ -25,15 +28,26 @@ def test_equals_a_plain_loop_over_windows(network):
 
     windows = [volume[:, :, x : x + 64] for x in (0, 32)]
     maps = [network.encode(window.unsqueeze(1))[:, 0] for window in windows]
-    expected = torch.zeros(1, 192, 3, 2, 1)
-    expected[:, :, :2] += maps[0]
-    expected[:, :, 1:] += maps[1]
-    expected[:, :, 1] /= 2
+    stride, width = network.fuse_stride, maps[0].shape[1]
+    each = 32 // stride
+    expected = torch.zeros(1, width, 3 * each, 2 * each, each)
+    expected[:, :, : 2 * each] += maps[0]
+    expected[:, :, each:] += maps[1]
+    expected[:, :, each : 2 * each] /= 2
     assert torch.allclose(found["map"], expected, atol=1e-5)
-    pooled = torch.stack([m.flatten(2).mean(dim=2)[0] for m in maps])
-    assert torch.allclose(found["features"][0], pooled.mean(dim=0), atol=1e-5)
-    embedding = F.normalize(network.image_head(pooled).mean(dim=0), dim=0)
-    assert torch.allclose(found["embedding"][0], embedding, atol=1e-5)
+    statistics = [(m.flatten(2).mean(2), m.flatten(2).amax(2), m.flatten(2).amin(2)) for m in maps]
+    mean = torch.stack([one[0] for one in statistics]).mean(dim=0)
+    largest = torch.stack([one[1] for one in statistics]).amax(dim=0)
+    smallest = torch.stack([one[2] for one in statistics]).amin(dim=0)
+    wanted = torch.cat([mean, largest, smallest][: network.pooled_width // width], dim=1)
+    assert torch.allclose(found["features"], wanted, atol=1e-5)
+    if network.use_sentences:
+        embedding = F.normalize(network.volume_head.layers(wanted), dim=1)
+    else:
+        pooled = torch.cat([torch.cat(one[: network.pooled_width // width], dim=1) for one in statistics])
+        embedding = F.normalize(network.image_head(pooled).mean(dim=0, keepdim=True), dim=1)
+    assert torch.allclose(found["embedding"], embedding, atol=1e-5)
+    assert torch.allclose(found["embedding"], network(torch.stack(windows, dim=1)), atol=1e-5)
 
 
 @torch.no_grad()
@@ -51,9 +65,10 @@ def test_text_map_covers_the_volume(network):
     text = {"report": torch.randn(1, 4, 8), "report_mask": torch.ones(1, 4, dtype=torch.bool)}
     volume = torch.rand(1, 1, 64, 96, 32)
     found = VolumeFeatures(crop_size=32, text=text, sw_batch_size=3)(volume, network)
-    assert found["text_map"].shape == (1, 1, 2, 3, 1)
+    each = 32 // network.fuse_stride
+    assert found["text_map"].shape == (1, 1, 2 * each, 3 * each, each)
     corner = network.text_map(volume[:, :, :32, 64:], **text)
-    assert torch.allclose(found["text_map"][:, :, 0, 2, 0].flatten(), corner.flatten(), atol=1e-5)
+    assert torch.allclose(found["text_map"][:, :, :each, 2 * each :], corner, atol=1e-5)
 
 
 def test_map_affine_puts_a_token_amid_its_voxels():

@@ -17,7 +17,7 @@ from torch import nn
 from t3d.bundle.steps import Preparation, scaled_on_grid
 from t3d.errors import T3DError
 from t3d.evaluate.thresholds import read_thresholds
-from t3d.networks.pretrain import PretrainNetwork
+from t3d.networks.pretrain import VERSION_0_1, PretrainNetwork
 from t3d.networks.text_encoder import TextEncoder
 from t3d.networks.volume_classifier import VolumeClassifier
 from t3d.volume.label_table import class_values
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 WEIGHTS = "model.pt"
 RECORDS = {"encoder.json": ENCODER, "model.json": MODEL}
 _SIZES = ("feature_size", "window_size")
+_TASKS = ("use_contrast", "use_restoration", "use_sentences", "use_alignment")
 _LARGEST = 8 << 30
 
 
@@ -182,8 +183,10 @@ def _built(folder: Path, record: Mapping[str, Any], settings: dict[str, Any], de
 
 
 def _pretraining(settings: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("text_width", "embedding_width", "use_text", "candidates", "use_alignment")
+    names = ("text_width", "embedding_width", "use_text", "candidates", *_TASKS, *VERSION_0_1)
     options = {key: settings[key] for key in names if key in settings}
+    if VERSION_0_1.keys().isdisjoint(options):
+        options |= VERSION_0_1
     if options.get("use_text", True) and not settings.get("report_cache", True):
         # a text encoder that was trained along is part of the weights
         options["text_encoder"] = TextEncoder(

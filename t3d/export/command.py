@@ -38,7 +38,7 @@ def export_bundle(
 
     Args:
         bundle_root: folder of the bundle.
-        out_dir: folder for ``model.onnx`` (classification: ``head.onnx`` too) and ``export.json``.
+        out_dir: folder for ``model.onnx`` (segmentation apart also ``head.onnx``) and ``export.json``.
         ckpt_dir: folder with ``model.pt``; the bundle's ``models`` if not given.
         image: a CT whose windows are compared too, beside made-up ones.
         overwrite: replace an earlier export.

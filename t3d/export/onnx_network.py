@@ -139,7 +139,7 @@ def _session(file: str | Path, output: str, providers: Sequence[str]) -> OnnxSes
     session = OnnxSession(file, providers=providers)
     if output not in session.outputs:
         raise T3DError(
-            f"{file} gives {', '.join(session.outputs)}, not {output}: it was exported from another bundle; give "
-            "--onnx_file an export of this one."
+            f"{file} gives {', '.join(session.outputs)}, not {output}: it was exported from another bundle or by an "
+            "older version; give --onnx_file an export of this one."
         )
     return session

@@ -1,5 +1,7 @@
 """The pre-training network: one encoder, informed by text and asked for what texts say."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,15 @@ from t3d.networks.chunked import in_chunks
 from t3d.networks.heads import unit
 from t3d.networks.text_image_encoder import TextImageEncoder, as_tokens
 from t3d.networks.view_pairs import ViewPairs, pair_views
+
+# what version 0.1 had no arguments for; its records of trainings do not name them, and its weights fit nothing else
+VERSION_0_1: dict[str, Any] = {
+    "fuse_stride": None,
+    "fusion_norm": "post",
+    "own_heads": False,
+    "pooling": ("mean",),
+    "standardise_text": False,
+}
 
 
 class PretrainNetwork(TextImageEncoder):
@@ -42,8 +53,7 @@ class PretrainNetwork(TextImageEncoder):
         in_channels, feature_size, window_size, depths, num_heads, drop_path_rate, norm, use_checkpoint: the encoder's;
             None is its own default, and what only another family has is not read.
 
-    The recipe of version 0.1 is ``fuse_stride=None, fusion_norm="post", own_heads=False, pooling=("mean",),
-    standardise_text=False`` and as many corrupted views as clean ones.
+    The network of version 0.1 is that of ``VERSION_0_1``; its recipe corrupts all views.
     """
 
     def forward(

@@ -25,9 +25,14 @@ class ViewPairs(NamedTuple):
         """Put pairs side by side: (B, P, D) and (B, P, D) or (B, G, P, D) -> (B, Q, D) and (.., Q, D), q with q.
 
         Both ways these are all ordered pairs of different views, the anchor's number first.
+
+        Raises:
+            T3DError: a single view, which has no other to be matched with.
         """
         if not self.both_ways:
             return anchor, candidate
+        if anchor.shape[-2] < 2:
+            raise T3DError("the contrast has one view of a volume and no other to match it with: give two or more")
         views = range(anchor.shape[-2])
         pairs = [(one, other) for one in views for other in views if other != one]
         return _pick(anchor, [one for one, _ in pairs]), _pick(candidate, [other for _, other in pairs])
