@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from t3d.evaluate.gauges import another_report, effective_rank, summarise
+from t3d.evaluate.gauges import effective_rank, summarise
 from t3d.evaluate.verdict import verdict
+from t3d.evaluate.wrong_reports import another_report
 
 
 def test_effective_rank_of_known_spectra():

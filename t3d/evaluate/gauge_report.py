@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import NamedTuple
 
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
@@ -14,6 +15,50 @@ from t3d.evaluate.verdict import verdict
 from t3d.files import json_bytes
 
 logger = logging.getLogger(__name__)
+
+
+class Panel(NamedTuple):
+    """Gauges that belong side by side.
+
+    Attributes:
+        title: above the bars.
+        names: gauge -> what stands below its bar.
+        line: where a dashed line lies: at a gauge, or a number; None for none.
+        share: whether the bars are shares of 1.
+    """
+
+    title: str
+    names: dict[str, str]
+    line: str | float | None = None
+    share: bool = False
+
+    def measured(self, gauges: dict) -> dict[str, str]:
+        """Those of the gauges that this recipe has."""
+        return {name: label for name, label in self.names.items() if gauges.get(name) is not None}
+
+
+PANELS = (
+    Panel(
+        "contrast, top-1 (line: chance)",
+        {"tic_accuracy": "images", "tic_shortcut": "noise", "tic_histogram": "histogram"},
+        line="tic_chance",
+        share=True,
+    ),
+    Panel(
+        "sentences that find their volume",
+        {"sentence_accuracy": "network", "sentence_chance": "chance"},
+        share=True,
+    ),
+    Panel(
+        "mean absolute error to the clean crop",
+        {"corrupted_input_error": "corrupted", "restoration_error": "restored"},
+    ),
+    Panel(
+        "right report against another one",
+        {"text_gain_contrast": "contrast, nats", "text_gain_restoration": "restoration, L1"},
+        line=0.0,
+    ),
+)
 
 
 class GaugeReport:
@@ -71,19 +116,15 @@ class SayVerdict:
 
 
 def draw(gauges: dict) -> Figure:
-    """Three panels: contrast against chance, restoration against its input, gains of the right report."""
-    figure = Figure(figsize=(10, 3.4), layout="constrained")
-    contrast, restoration, gains = figure.subplots(1, 3)
-    _bars(contrast, gauges, {"tic_accuracy": "real images", "tic_shortcut": "noise as images"})
-    contrast.axhline(gauges["tic_chance"], color="black", linestyle="--", label="chance")
-    contrast.legend()
-    contrast.set(title="contrast, top-1", ylim=(0, 1))
-    _bars(restoration, gauges, {"corrupted_input_error": "corrupted", "restoration_error": "restored"})
-    restoration.set(title="mean absolute error to the clean crop")
-    if gauges["text_gain_contrast"] is not None:
-        _bars(gains, gauges, {"text_gain_contrast": "contrast, top-1", "text_gain_restoration": "restoration, L1"})
-    gains.axhline(0, color="black", linewidth=0.8)
-    gains.set(title="right report minus another one")
+    """A panel for each task that was measured: contrast, sentences, restoration, and what the right report gains."""
+    shown = [(panel, names) for panel in PANELS if (names := panel.measured(gauges))]
+    figure = Figure(figsize=(3.4 * max(1, len(shown)), 3.4), layout="constrained")
+    for axes, (panel, names) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        _bars(axes, gauges, names)
+        if panel.line is not None:
+            level = gauges[panel.line] if isinstance(panel.line, str) else panel.line
+            axes.axhline(level, color="black", linestyle="--", linewidth=0.8)
+        axes.set(title=panel.title, ylim=(0, 1) if panel.share else None)
     figure.suptitle(f"{gauges['cases']} held-out cases, batches of {gauges['batch_size']}; bars: 95 % intervals")
     return figure
 

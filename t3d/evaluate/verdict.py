@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 # Below this many held-out cases an interval over patients says nothing (ours).
 LEAST_CASES = 8
-# A report counts as used where it gains this much (ours): a point of top-1, a hundredth of the restoration's error.
+# A report counts as used where it gains this much (ours): so many nats of the contrast's loss, a hundredth of the
+# restoration's error.
 LEAST_CONTRAST_GAIN = 0.01
 LEAST_RESTORATION_SHARE = 0.01
 
@@ -34,6 +35,14 @@ def verdict(gauges: dict) -> list[Verdict]:
                 f"works; put at least {LEAST_CASES} into the list, better 50.",
             )
         ]
+    said = [*_about_contrast(gauges), *_about_spread(gauges), *_about_restoration(gauges)]
+    said += [*_about_sentences(gauges), *_about_text(gauges)]
+    return sorted(said, key=lambda one: one.trouble is None)
+
+
+def _about_contrast(gauges: dict) -> list[Verdict]:
+    if gauges["tic_accuracy"] is None:
+        return []
     said = []
     chance = gauges["tic_chance"]
     low, high = gauges["tic_accuracy_interval"]
@@ -46,44 +55,90 @@ def verdict(gauges: dict) -> list[Verdict]:
                 "encoder learns nothing from it: use candidates image or shared_report.",
             )
         )
-    spread = min(gauges["draws"] - 1, gauges["embedding_width"])
-    if gauges["effective_rank"] < max(2.0, 0.05 * spread):
-        said.append(
-            Verdict(
-                "COLLAPSED",
-                f"the embeddings fill {gauges['effective_rank']:.1f} of {spread} possible directions. "
-                "Lower learning_rate, raise batch_size, or train longer.",
-            )
-        )
     found = f"tic_accuracy is {gauges['tic_accuracy']:.1%} ({low:.1%} to {high:.1%}), chance"
     if low <= chance:
         said.append(Verdict("NOT LEARNT", f"{found} is {chance:.1%}. Train longer, or raise view_overlap."))
     else:
         said.append(Verdict(None, f"{found} {chance:.1%}."))
-    if gauges["restoration_error_interval"][1] >= gauges["corrupted_input_error"]:
+    histogram = gauges.get("tic_histogram")
+    if histogram is not None and histogram >= high:
         said.append(
             Verdict(
-                "NOT RESTORED",
-                f"the restored crops (L1 {gauges['restoration_error']:.4f}) are no better than the "
-                f"corrupted ones ({gauges['corrupted_input_error']:.4f}).",
+                "HISTOGRAM",
+                f"a histogram of intensities, which learns nothing, finds the right volume in {histogram:.1%}: "
+                "the contrast can be answered without looking at shapes. Raise jitter.",
             )
         )
-    return said + _about_text(gauges)
+    return said
+
+
+def _about_spread(gauges: dict) -> list[Verdict]:
+    spread = min(gauges["draws"] - 1, gauges["embedding_width"])
+    if gauges["effective_rank"] >= max(2.0, 0.05 * spread):
+        return []
+    return [
+        Verdict(
+            "COLLAPSED",
+            f"the embeddings fill {gauges['effective_rank']:.1f} of {spread} possible directions. "
+            "Lower learning_rate, raise batch_size, or train longer.",
+        )
+    ]
+
+
+def _about_restoration(gauges: dict) -> list[Verdict]:
+    if gauges["restoration_error"] is None:
+        return []
+    if gauges["restoration_error_interval"][1] < gauges["corrupted_input_error"]:
+        return []
+    return [
+        Verdict(
+            "NOT RESTORED",
+            f"the restored crops (L1 {gauges['restoration_error']:.4f}) are no better than the "
+            f"corrupted ones ({gauges['corrupted_input_error']:.4f}).",
+        )
+    ]
+
+
+def _about_sentences(gauges: dict) -> list[Verdict]:
+    if gauges.get("sentence_accuracy") is None:
+        return []
+    low, high = gauges["sentence_accuracy_interval"]
+    chance = gauges["sentence_chance"]
+    found = (
+        f"{gauges['sentence_accuracy']:.1%} ({low:.1%} to {high:.1%}) of the held-out sentences find a volume that "
+        f"says them, chance {chance:.1%}"
+    )
+    if low > chance:
+        return [Verdict(None, f"The encoder holds what reports say: {found}.")]
+    return [Verdict("SENTENCES NOT LEARNT", f"{found}. Train longer, or on more cases.")]
 
 
 def _about_text(gauges: dict) -> list[Verdict]:
-    least = {"contrast": LEAST_CONTRAST_GAIN, "restoration": LEAST_RESTORATION_SHARE * gauges["restoration_error"]}
+    least = {
+        "contrast": LEAST_CONTRAST_GAIN,
+        "restoration": LEAST_RESTORATION_SHARE * (gauges["restoration_error"] or 0),
+    }
     intervals = {name: gauges[f"text_gain_{name}_interval"] for name in least}
-    if any(interval is None for interval in intervals.values()):
+    least = {name: value for name, value in least.items() if intervals[name] is not None}
+    if not least:
         return []
     gains = {name: gauges[f"text_gain_{name}"] for name in least}
     used = [name for name in least if intervals[name][0] > 0 and gains[name] >= least[name]]
+    if not used and gauges.get("sentence_accuracy") is not None:
+        tasks = " and the ".join(least)
+        return [
+            Verdict(
+                None,
+                f"In the {tasks} another case's report serves as well as the right one: "
+                "what is learnt from reports is learnt from their sentences.",
+            )
+        ]
     if not used:
         return [
             Verdict(
                 "TEXT UNUSED",
-                "another case's report serves as well as the right one. Raise corruption (0.7 or more), add "
-                "align.json, or train longer; the vision-only twin costs less and does the same.",
+                "another case's report serves as well as the right one. Set sentence_weight above 0, or train "
+                "longer; the vision-only twin costs less and does the same.",
             )
         ]
     numbers = ", ".join(f"{name} {gains[name]:+.4f}" for name in used)

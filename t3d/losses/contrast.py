@@ -67,6 +67,15 @@ def pair_similarities(anchor: Tensor, candidate: Tensor) -> Tensor:
     return torch.einsum("bqd,gqd->qbg" if candidate.ndim == 3 else "bqd,bgqd->qbg", anchor, candidate)
 
 
+def contrast_losses(anchor: Tensor, candidate: Tensor, *, temperature: float) -> Tensor:
+    """InfoNCE of each case among the B volumes of this process, mean over its pairs, (B,); arguments: `top1_hits`.
+
+    Continuous where a hit is yes or no, so that a small difference between two reports shows.
+    """
+    logits = pair_similarities(anchor, _of_this_process(candidate, len(anchor))) / temperature
+    return -torch.diagonal(logits.log_softmax(dim=2), dim1=1, dim2=2).mean(dim=0)
+
+
 def top1_hits(anchor: Tensor, candidate: Tensor) -> Tensor:
     """Share of pairs of views in which each anchor finds its own volume, (B,) in [0, 1], within the local batch.
 
@@ -77,12 +86,14 @@ def top1_hits(anchor: Tensor, candidate: Tensor) -> Tensor:
         anchor: (B, Q, D).
         candidate: (B, Q, D) of this process, or (B, G, Q, D) of all processes, of which its own B are compared.
     """
-    if candidate.ndim == 4:
-        rows = anchor.shape[0]
-        candidate = candidate[:, first_row(rows) : first_row(rows) + rows]
-    similarities = pair_similarities(anchor, candidate)
+    similarities = pair_similarities(anchor, _of_this_process(candidate, len(anchor)))
     own = torch.diagonal(similarities, dim1=1, dim2=2)  # (Q, B)
     rivals = similarities.masked_fill(
         torch.eye(similarities.shape[1], dtype=torch.bool, device=similarities.device), -torch.inf
     )
     return (own > rivals.amax(dim=2)).float().mean(dim=0)
+
+
+def _of_this_process(candidate: Tensor, rows: int) -> Tensor:
+    """Of candidates (B, G, Q, D) of all processes the own ones, (B, B, Q, D); those (B, Q, D) are its own."""
+    return candidate[:, first_row(rows) : first_row(rows) + rows] if candidate.ndim == 4 else candidate

@@ -1,0 +1,137 @@
+"""One batch of held-out cases: a value per case for every gauge, with the controls that belong to it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from ignite.engine import Engine
+from torch import Tensor
+
+from t3d.data.name_numbers import name_numbers
+from t3d.evaluate.histogram import histogram_hits
+from t3d.evaluate.wrong_reports import another_report, least_alike_report
+from t3d.losses.contrast import contrast_losses, top1_hits
+from t3d.losses.gather import gather_rows
+from t3d.losses.restoration import restoration_error
+from t3d.losses.sentence_contrast import SentenceContrast, sentence_hits
+from t3d.networks.view_pairs import pair_views
+
+# what a step of the sentence contrast reads beside the views; no control changes it, so only one pass pays for it
+SENTENCE_SIDE = ("windows", "window_mask", "said", "said_mask", "drawn")
+_BODY = 0.2  # of the scaled image, above which there is body
+
+
+class MeasureGauges:
+    """One batch of a SupervisedEvaluator (``iteration_update``): a dict of (B,) tensors plus ``volume`` (B, D).
+
+    Each batch is seen with its right reports, with other cases' reports, and with noise in place of all images (the
+    controls are ours). What a recipe does not train is not measured.
+
+    Args:
+        temperature: of the training's contrast, for ``text_gain_contrast``.
+    """
+
+    def __init__(self, *, temperature: float = 0.1) -> None:
+        self.temperature = temperature
+        self.sentences = SentenceContrast(temperature=temperature)
+
+    def __call__(self, engine: Engine, batchdata: dict) -> dict[str, Tensor]:
+        """Measure one batch."""
+        state: Any = engine
+        image, _, _, inputs = state.prepare_batch(
+            batchdata, engine.state.device, state.non_blocking, **state.to_kwargs
+        )
+        corrupted = inputs.pop("corrupted")
+        report_id, patient = inputs.pop("report_id", None), inputs.pop("patient", None)
+        spoken = {key: inputs.pop(key) for key in SENTENCE_SIDE if key in inputs}
+        network = state.network
+        with state.mode(network), torch.autocast(image.device.type, enabled=state.amp, **state.amp_kwargs):
+            right = network(image, corrupted=corrupted, **inputs, **spoken)
+            values = {
+                "volume": right["volume"].float(),
+                "case": name_numbers(batchdata["case_id"]).to(image.device),
+                "patient": name_numbers(batchdata["patient_id"]).to(image.device),
+            }
+            if "anchor" in right:
+                generator = torch.Generator().manual_seed(engine.state.iteration)
+                noise = [torch.rand(views.shape, generator=generator).to(views) for views in (image, corrupted)]
+                blind = network(noise[0], corrupted=noise[1], **inputs)
+                values |= {
+                    "hit": _hits(right),
+                    "shortcut_hit": _hits(blind),
+                    "histogram_hit": _histogram_hits(image, corrupted),
+                }
+            if "restored" in right:
+                values |= _restoration(right)
+            if "sentence" in right:
+                values |= self._sentences(right, patient)
+            if inputs and ("anchor" in right or "restored" in right):
+                values |= self._wrong_reports(network, image, corrupted, inputs, right, report_id, spoken)
+        return values
+
+    def _wrong_reports(
+        self,
+        network: torch.nn.Module,
+        image: Tensor,
+        corrupted: Tensor,
+        texts: Mapping[str, Tensor],
+        right: Mapping[str, Tensor],
+        report_id: Tensor,
+        spoken: Mapping[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """What the right report gains over another one; and over the one of the batch that says least of the same."""
+        gains = {}
+        choices = {"": another_report(report_id)}
+        if "said" in spoken:
+            choices["_hard"] = least_alike_report(spoken["said"], spoken["said_mask"], report_id)
+        for suffix, (other, usable) in choices.items():
+            wrong = network(image, corrupted=corrupted, **{key: value[other] for key, value in texts.items()})
+            unknown = ~usable.to(image.device)
+            if "anchor" in right:
+                # An own_report candidate keeps its right report: only what the anchor reads is swapped.
+                candidate = (wrong if wrong["candidate"].ndim == 4 else right)["candidate"]
+                gain = self._losses(wrong["anchor"], candidate) - self._losses(right["anchor"], right["candidate"])
+                gains[f"contrast_gain{suffix}"] = gain.masked_fill(unknown, torch.nan)
+            if "restored" in right and not suffix:
+                errors = [restoration_error(o["restored"], right["clean"], corrupted).whole for o in (wrong, right)]
+                gains["restoration_gain"] = (errors[0] - errors[1]).masked_fill(unknown, torch.nan)
+        return gains
+
+    def _losses(self, anchor: Tensor, candidate: Tensor) -> Tensor:
+        return contrast_losses(anchor.float(), candidate.float(), temperature=self.temperature)
+
+    def _sentences(self, output: Mapping[str, Tensor], patient: Tensor | None) -> dict[str, Tensor]:
+        """Per case, over its asked sentences: how many find a volume that says them, and by chance; NaN for none."""
+        owner = output["owner"]
+        answers = self.sentences.answers(output["spoken"], owner, output["said"], output["said_mask"], patient)
+        found = sentence_hits(gather_rows(output["volume"]), output["sentence"], answers)
+        cases = torch.arange(len(output["volume"]), device=owner.device)
+        of_case = (owner[answers.asked] == cases.unsqueeze(1)).float()
+        hit, chance = ((of_case @ value.float()) / of_case.sum(dim=1) for value in found)
+        return {"sentence_hit": hit, "sentence_chance": chance}
+
+
+def _hits(output: Mapping[str, Tensor]) -> Tensor:
+    return top1_hits(output["anchor"].float(), output["candidate"].float())
+
+
+def _histogram_hits(image: Tensor, corrupted: Tensor) -> Tensor:
+    """The contrast's question put to a histogram, mean over the pairs."""
+    pairs = pair_views(image, corrupted)
+    anchors, candidates = pairs.align(corrupted, pairs.candidates)
+    count = anchors.shape[1]
+    return torch.stack([histogram_hits(anchors[:, q], candidates[:, q]) for q in range(count)]).mean(dim=0)
+
+
+def _restoration(output: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    clean, corrupted = output["clean"], output["corrupted"]
+    error = restoration_error(output["restored"], clean, corrupted)
+    body = (F.avg_pool3d(clean.flatten(0, 1).float(), 3, 1, 1) > _BODY).view_as(clean)
+    inside = (output["restored"].float() - clean.float()).abs() * body
+    return {
+        "error": error.whole,
+        "error_corrupted": error.corrupted,
+        "error_body": inside.flatten(1).sum(dim=1) / body.flatten(1).sum(dim=1),
+        "input_error": restoration_error(corrupted, clean, corrupted).whole,
+    }
