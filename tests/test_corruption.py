@@ -96,3 +96,11 @@ def test_crops_with_unequal_sides_and_two_channels():
 def test_impossible_settings_are_refused(options, words):
     with pytest.raises(T3DError, match=words):
         RandCorruptViewsd(**options)
+
+
+def test_only_the_first_views_are_corrupted_and_as_if_they_were_all():
+    views = torch.rand(4, 1, 16, 16, 16, generator=torch.Generator().manual_seed(0))
+    found = RandCorruptViewsd(first=2).set_random_state(3)({"image": views})
+    alone = RandCorruptViewsd().set_random_state(3)({"image": views[:2]})
+    assert found["corrupted"].shape == (2, 1, 16, 16, 16) and torch.equal(found["corrupted"], alone["corrupted"])
+    assert torch.equal(found["image"], views)

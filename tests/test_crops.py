@@ -148,3 +148,43 @@ def test_seed_from_compose_decides():
 def test_impossible_settings_are_refused(options, words):
     with pytest.raises(T3DError, match=words):
         PairedCropsd(**options)
+
+
+def test_pairs_are_first_crops_at_their_own_places_and_then_their_partners():
+    volume = indexed((200, 180, 160))
+    crops = PairedCropsd(crop_size=32, view_overlap=0.5, pairs=3)
+    firsts = set()
+    for seed in range(20):
+        out = crops.set_random_state(seed)({"image": volume})
+        first, second = out["view_start"][:3], out["view_start"][3:]
+        assert out["image"].shape == (6, 1, 32, 32, 32) and (first - second).abs().max() <= 16
+        assert len({tuple(start) for start in first.tolist()}) == 3
+        firsts |= {tuple(start) for start in first.tolist()}
+        for view, (x, y, z) in zip(out["image"], out["view_start"].tolist(), strict=True):
+            assert torch.equal(view, volume[:, x : x + 32, y : y + 32, z : z + 32])
+    assert len(firsts) == 60
+
+
+@pytest.mark.parametrize("matched", [None, (0.2, 0.4, 0.9)])
+def test_one_pair_is_what_two_views_are(matched):
+    pair, views = PairedCropsd(crop_size=32, pairs=1), PairedCropsd(crop_size=32)
+    for seed in range(10):
+        for crops in (pair, views):
+            crops.set_random_state(seed).randomize((100, 80, 90), matched)
+        assert (pair.starts == views.starts).all()
+
+
+def test_a_matched_place_matches_every_pair_over_the_batch():
+    crops = PairedCropsd(crop_size=32, pairs=3)
+    places = []
+    for seed, size in enumerate([(132, 132, 132), (232, 332, 432)]):
+        crops.set_random_state(seed).randomize(size, (0.25, 0.5, 1.0))
+        places.append(crops.starts[:3] / (np.array(size) - 32))
+    assert np.abs(places[0] - places[1]).max() < 0.01
+    assert places[0][0].tolist() == [0.25, 0.5, 1.0] and len(np.unique(places[0].round(2), axis=0)) == 3
+    assert 0 <= places[0].min() and places[0].max() <= 1
+
+
+def test_no_pairs_are_refused():
+    with pytest.raises(T3DError, match="pairs is 0"):
+        PairedCropsd(crop_size=32, pairs=0)

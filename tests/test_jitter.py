@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from monai.data import MetaTensor
+from plain_state import state
 
 from t3d.errors import T3DError
-from t3d.transforms.jitter import RandJitterViewsd
+from t3d.transforms.jitter import RandJitterViewsd, jitter_steps
 
 OFF = {"scale": 0.0, "shift": 0.0, "gamma": 0.0, "noise": 0.0, "blur": 0.0}
 
@@ -66,3 +68,30 @@ def test_gamma_below_zero_is_not_met():
 def test_impossible_strengths_are_refused(options):
     with pytest.raises(T3DError, match=next(iter(options))):
         RandJitterViewsd(**options)
+
+
+def test_one_option_gives_multiples_of_the_usual_strengths():
+    assert jitter_steps(0) == [] and jitter_steps(0, soft=True) == []
+    (usual,), (half,) = jitter_steps(1), jitter_steps(0.5)
+    assert state(usual) == state(RandJitterViewsd())
+    assert state(half) == state(RandJitterViewsd(scale=0.05, shift=0.025, gamma=0.15, noise=0.01, blur=0.5))
+    with pytest.raises(T3DError, match="jitter is -0.1"):
+        jitter_steps(-0.1)
+
+
+def test_soft_jitter_changes_brightness_alone():
+    (soft,) = jitter_steps(1, "windows", soft=True)
+    for seed in range(20):
+        found = soft.set_random_state(seed)({"windows": views()})["windows"]
+        for before, after in zip(views().flatten(1).double(), found.flatten(1).double(), strict=True):
+            factor = ((after - after.mean()) * (before - before.mean())).sum() / (
+                before - before.mean()
+            ).square().sum()
+            shift = after.mean() - factor * before.mean()
+            assert torch.allclose(after, factor * before + shift, atol=1e-6)  # no gamma, noise or blur
+            assert 0.95 - 1e-5 <= factor <= 1.05 + 1e-5 and abs(shift) <= 0.02 + 1e-5
+
+
+def test_jittered_views_are_plain_tensors():
+    given = MetaTensor(views())
+    assert type(RandJitterViewsd()({"image": given})["image"]) is torch.Tensor

@@ -9,6 +9,7 @@ from monai.transforms import Compose, CropForegroundd, Orientationd, ScaleIntens
 pytest.importorskip("blosc2")
 from prepared_cohort import prepare_small  # noqa: E402
 
+from t3d.bundle.pretrain_steps import view_steps  # noqa: E402
 from t3d.data.datalist import check_headers, load_datalist  # noqa: E402
 from t3d.data.views import ViewDataset, view_loader  # noqa: E402
 from t3d.errors import T3DError  # noqa: E402
@@ -75,6 +76,15 @@ def test_windows_are_those_of_the_plain_pipeline(pair):
     )
     assert torch.equal(ours["window_mask"], theirs["window_mask"])
     assert (ours["image"] - theirs["image"]).abs().max() <= ONE_HU and ours["image"].std() > 0.05
+
+
+def test_views_and_windows_of_one_draw_are_those_of_the_plain_pipeline(pair):
+    items = [plain()(pair[0][1]), LazyVolumed(spacing=SPACING, hu_range=HU, body_level=0.2)(pair[1][1])]
+    steps = view_steps(crop_size=32, view_overlap=0.5, corruption=0.0, pairs=2, text_windows=3)
+    theirs, ours = (steps.set_random_state(3)(item) for item in items)
+    assert torch.equal(ours["window_mask"], theirs["window_mask"]) and ours["windows"].shape == (3, 1, 32, 32, 32)
+    for key in ("image", "windows"):
+        assert (ours[key] - theirs[key]).abs().max() <= ONE_HU and ours[key].std() > 0.05
 
 
 @pytest.mark.parametrize("workers", [0, 2])

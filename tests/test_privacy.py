@@ -7,6 +7,7 @@ their sentences may not be anywhere, nor words that only one patient's report ha
 import gzip
 import io
 import json
+import pickle
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,10 +16,17 @@ import classification_runs
 import pretrain_runs
 import pytest
 import segmentation_runs
+import torch
 from monai.bundle import ConfigWorkflow
+from monai.transforms import Compose
+from safetensors.torch import load_file
 
+from t3d.bundle.report_side import ReportSide
 from t3d.cli import main
+from t3d.data.datalist import load_datalist
+from t3d.demo.tiny_bert import tiny_bert
 from t3d.reports.sentences import split_sentences
+from t3d.reports.tokens import report_number
 
 # file name -> why a patient identifier may stand there
 ALLOWED = {
@@ -172,6 +180,40 @@ def test_nothing_that_a_run_leaves_behind_tells(name, cohort, tmp_path, capfd, c
     told = [file.name for file in out.rglob("metrics.*") if found(file.read_bytes(), patients)]
     assert sorted(told) == MEANT[name]
     assert found(json.dumps(json.loads((data / "datalist.json").read_text())).encode(), patients)
+
+
+def test_sentences_and_what_workers_get_of_them_tell_nothing(cohort, tmp_path, capfd, caplog):
+    caplog.set_level("DEBUG")
+    data, reports, patients = marked(cohort, tmp_path / "data", {"training": 6, "validation": 1, "test": 1})
+    items = load_datalist(data / "datalist.json", "training")
+    encoder = tiny_bert(tmp_path / "encoder", [item["report"] for item in items], width=32, heads=2, max_tokens=512)
+    out = tmp_path / "out"
+    side = ReportSide(
+        use_text=True, report_cache=True, text_encoder=encoder, cache_dir=out / "features", use_sentences=True
+    )
+    side.precompute(items)
+    prepared = [Compose(side.steps)(item) for item in items]
+    torch.save(side.text_scale(items)._asdict(), out / "text_scale.pt")
+    torch.save(
+        [{key: item[key] for key in ("said", "said_mask", "said_weight")} for item in prepared], out / "said.pt"
+    )
+    (out / "worker.pickle").write_bytes(pickle.dumps(side.sentences))
+    shown = capfd.readouterr()
+    assert found(f"{shown.out}{shown.err}{caplog.text}".encode(), reports + patients) == []
+    sentences = [secret for secret in reports if b" " in secret]  # single words stand in the worker's vocabulary
+    assert search(out, sentences, patients) == []
+    (out / "worker.pickle").unlink()
+    assert search(out, reports, patients) == []
+    files = list((out / "features" / "sentences").rglob("*.safetensors"))
+    assert len(files) == len({item["report"] for item in items})
+    for file in files:
+        tensors = load_file(file)
+        assert {name: value.dtype for name, value in tensors.items()} == {
+            "features": torch.float32, "number": torch.int64, "known": torch.bool,
+        }  # fmt: skip
+        # neither token ids, one number a sentence, nor a checksum of the text alone
+        assert tensors["number"].shape == tensors["known"].shape == tensors["features"].shape[:1]
+        assert not {int(number) for number in tensors["number"]} & {report_number([s.decode()]) for s in sentences}
 
 
 def test_the_search_finds_what_is_hidden():

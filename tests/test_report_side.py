@@ -53,3 +53,38 @@ def test_a_learning_encoder_has_no_cache(encoder, tmp_path):
     side = ReportSide(use_text=True, report_cache=True, text_encoder=encoder, trained_layers=1, cache_dir=tmp_path)
     with pytest.raises(T3DError, match="learns"):
         side.check_width(32)
+
+
+@pytest.mark.parametrize("cached", [True, False], ids=["cached", "live"])
+def test_sentences_come_from_a_frozen_encoder_through_the_cache(cached, encoder, tmp_path):
+    options = {"use_text": True, "text_encoder": encoder, "max_tokens": 64, "cache_dir": tmp_path}
+    learns = 0 if cached else 1
+    side = ReportSide(report_cache=cached, trained_layers=learns, use_sentences=True, **options)
+    bare = ReportSide(report_cache=cached, trained_layers=learns, **options)
+    assert bare.sentences is None and len(bare.steps) == 1 and len(side.steps) == 2
+    side.precompute(cases())
+    assert not any(p.requires_grad for p in side.sentences.encoder.parameters())
+    assert (tmp_path / "sentences").is_dir()
+    for case in cases():
+        (wanted,) = (step(case) for step in bare.steps)
+        found = case
+        for step in side.steps:
+            found = step(found)
+        assert set(found) - set(wanted) == {"said", "said_mask", "said_weight"}
+        assert all(torch.equal(found[key], wanted[key]) for key in wanted if key != "case_id")
+        assert torch.equal(found["said"], side.sentences.get(case["report"]).said)
+
+
+def test_one_encoder_is_loaded_for_tokens_and_sentences(encoder, tmp_path):
+    side = ReportSide(
+        use_text=True, report_cache=True, text_encoder=encoder, max_tokens=64, cache_dir=tmp_path, use_sentences=True
+    )
+    side.precompute(cases())
+    assert side.features.encoder is side.sentences.encoder is not None
+
+
+def test_sentences_need_text_and_known_sections(encoder, tmp_path):
+    options = {"report_cache": True, "text_encoder": encoder, "cache_dir": tmp_path, "use_sentences": True}
+    assert ReportSide(use_text=False, **options).sentences is None
+    with pytest.raises(T3DError, match="history"):
+        ReportSide(use_text=True, sentence_sections=["history"], **options).sentences  # noqa: B018

@@ -3,7 +3,10 @@
 import random
 
 import pytest
+import torch
+from tiny_text import REPORTS, cases, make_encoder
 
+from t3d.bundle.report_side import ReportSide
 from t3d.data.datalist import load_datalist
 from t3d.data.shuffled_reports import shuffle_reports
 from t3d.errors import T3DError
@@ -52,3 +55,17 @@ def test_the_datalist_is_shuffled_on_request(cohort):
     plain = load_datalist(cohort / "datalist.json", "training")
     shuffled = load_datalist(cohort / "datalist.json", "training", shuffle_seed=4)
     assert shuffled == shuffle_reports(plain, seed=4) != plain
+
+
+def test_sentences_go_with_the_report_that_was_given(tmp_path):
+    side = ReportSide(
+        use_text=True, report_cache=True, text_encoder=make_encoder(tmp_path), max_tokens=64,
+        cache_dir=tmp_path / "cache", use_sentences=True,
+    )  # fmt: skip
+    shuffled = shuffle_reports([{**case, "patient_id": case["case_id"]} for case in cases()], seed=0)
+    side.precompute(shuffled)
+    for item, own in zip(shuffled, REPORTS, strict=True):
+        found = side.steps[0](item)
+        wanted = side.sentences.get(item["report"])
+        assert torch.equal(found["said"], wanted.said) and torch.equal(found["said_weight"] > 0, wanted.asked_from)
+        assert item["report"] != own and not torch.equal(found["said"], side.sentences.get(own).said)

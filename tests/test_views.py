@@ -121,6 +121,13 @@ def test_reports_are_padded_at_the_end():
     assert batch["report_mask"].dtype == torch.bool and batch["report"].dtype == torch.int64
 
 
+def test_sentences_are_padded_to_the_longest_report():
+    items = [{"said": torch.ones(n, 2), "said_mask": torch.ones(n, dtype=torch.bool)} for n in (1, 3)]
+    batch = collate_views(items)
+    assert batch["said"][..., 0].tolist() == [[1, 0, 0], [1, 1, 1]] and batch["said"].shape == (2, 3, 2)
+    assert batch["said_mask"].tolist() == [[True, False, False], [True] * 3]
+
+
 def test_a_batch_says_which_studies_are_of_one_patient():
     batch = collate_views([{"patient_id": name} for name in ("p", "q", "p")])
     assert batch["patient"].dtype == torch.int64 and batch["patient"][0] == batch["patient"][2] != batch["patient"][1]

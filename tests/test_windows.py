@@ -68,6 +68,12 @@ def test_all_windows_of_the_grid_are_drawn_in_time():
     assert min(seen) == 0 and max(seen) == 64 and len(seen) > 15
 
 
+def test_a_channel_is_kept_on_demand():
+    item = {"image": volume()}
+    (plain, _), (kept, _) = (draw(1, item, train_windows=3, channel=channel) for channel in (False, True))
+    assert kept["image"].shape == (3, 1, 32, 32, 32) and torch.equal(kept["image"][:, 0], plain["image"])
+
+
 def test_rows_are_drawn_among_the_counted_ones():
     features = torch.arange(12.0).reshape(6, 2)
     mask = torch.tensor([True, False, True, True, False, True])

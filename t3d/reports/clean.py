@@ -2,7 +2,9 @@
 
 import re
 import unicodedata
+from typing import Any
 
+from t3d.errors import T3DError
 from t3d.reports.layout import with_heading_lines
 from t3d.reports.letters import LOWER, UPPER
 from t3d.reports.markup import without_markup
@@ -46,3 +48,18 @@ def clean_report(text: str) -> str:
 def _tidy(text: str) -> str:
     text = re.sub(r" *\n *", "\n", re.sub(r" +", " ", text))
     return re.sub(r"\n{3,}", "\n\n", text).strip(" \n,;")
+
+
+def cleaned(text: Any, case_id: str) -> str:
+    """A report without markup and the like, see ``clean_report``.
+
+    Raises:
+        T3DError: the report is missing, is no text, or is empty.
+    """
+    remedy = "give it a report, drop the case, or train without text (--use_text False)"
+    if not isinstance(text, str):
+        raise T3DError(f"case {case_id} has no report text (found {type(text).__name__}); {remedy}")
+    clean = clean_report(text)
+    if not clean.strip():
+        raise T3DError(f"case {case_id} has an empty report ({len(text)} characters, no words); {remedy}")
+    return clean

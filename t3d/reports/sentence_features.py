@@ -12,12 +12,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from t3d.reports.clean import cleaned
 from t3d.reports.feature_file import write_tensors
 from t3d.reports.frozen_features import FrozenFeatures
 from t3d.reports.once import Once
 from t3d.reports.sentence_counts import SentenceCounts
 from t3d.reports.spoken_sentences import SpokenSentence, spoken_sentences
-from t3d.reports.tokens import cleaned
 
 logger = logging.getLogger(__name__)
 

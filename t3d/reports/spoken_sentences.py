@@ -11,6 +11,7 @@ from t3d.reports.sentences import split_sentences
 
 # a word, so that the number of a list or a row of dashes is no sentence
 _WORD = re.compile(rf"[^\W\d_]{{2}}|[{HAN}]")
+_ITEM = re.compile(r"(?:\(?\d{1,2}[.)、．）]|[-*•])\s*(?=\D)")
 
 
 class SpokenSentence(NamedTuple):
@@ -25,7 +26,8 @@ def spoken_sentences(text: str, ask: Sequence[str] = ("impression",)) -> list[Sp
 
     What the radiologist thought worth repeating is asked: the sentences of the sections ``ask``. A report without a
     sentence there has those of its findings asked; one without headings all of them. Sentences that compare with an
-    earlier study are never asked, since one scan cannot answer them; they still count as said.
+    earlier study are never asked, since one scan cannot answer them; they still count as said. The number of
+    an item of a list is no part of its sentence.
 
     Args:
         text: a cleaned report (``clean_report``).
@@ -43,6 +45,7 @@ def spoken_sentences(text: str, ask: Sequence[str] = ("impression",)) -> list[Sp
     sections: dict[str, set[str]] = {}  # a sentence that is repeated belongs to several
     for names, body in told:
         for sentence in split_sentences(body):
+            sentence = _ITEM.sub("", sentence, count=1) if _ITEM.match(sentence) else sentence
             if _WORD.search(sentence):
                 sections.setdefault(sentence, set()).update(names)
     askable = [sentence for sentence in sections if not compares(sentence)]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from t3d.errors import T3DError
 from t3d.flag import flag
-from t3d.reports.clean import clean_report
+from t3d.reports.clean import cleaned
 from t3d.reports.comparisons import drop_comparisons as without_comparisons
 from t3d.reports.once import Once
 from t3d.reports.sections import SECTIONS, select_sections
@@ -209,21 +209,6 @@ class ReportTokenizer:
                 f"tokenizer {self.tokenizer.name_or_path} has unusual special tokens; choose another encoder"
             )
         return framed[:start], framed[start + len(bare) :]
-
-
-def cleaned(text: Any, case_id: str) -> str:
-    """A report without markup and the like, see ``clean_report``.
-
-    Raises:
-        T3DError: the report is missing, is no text, or is empty.
-    """
-    remedy = "give it a report, drop the case, or train without text (--use_text False)"
-    if not isinstance(text, str):
-        raise T3DError(f"case {case_id} has no report text (found {type(text).__name__}); {remedy}")
-    clean = clean_report(text)
-    if not clean.strip():
-        raise T3DError(f"case {case_id} has an empty report ({len(text)} characters, no words); {remedy}")
-    return clean
 
 
 def report_number(sentences: Sequence[str]) -> int:

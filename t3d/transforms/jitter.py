@@ -16,6 +16,7 @@ from monai.transforms import (
     RandScaleIntensity,
     RandShiftIntensity,
 )
+from monai.utils import convert_to_tensor
 
 from t3d.errors import T3DError
 
@@ -104,8 +105,9 @@ class RandJitterViewsd(Randomizable, MapTransform):
         """A copy of the item with jittered views; the given tensors are not changed."""
         item = dict(data)
         for key in self.key_iterator(item):
-            views = torch.as_tensor(item[key])
-            item[key] = torch.stack([torch.as_tensor(self.steps(view.clone())) for view in views])
+            views = convert_to_tensor(item[key], track_meta=False)
+            # MONAI's transforms give tensors with metadata, which slow down all that the network does with them
+            item[key] = torch.stack([convert_to_tensor(self.steps(view.clone()), track_meta=False) for view in views])
         return item
 
 
