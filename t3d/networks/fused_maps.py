@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from t3d.errors import T3DError
+from t3d.networks.encoders import Encoder
 
 FINEST = 8  # voxels a side; 96^3 has 1,728 such tokens, and eight times as many at the next finer stride
 
@@ -34,16 +35,15 @@ class Laterals(nn.ModuleDict):
         return fused
 
 
-def strides_from(encoder: nn.Module, fuse_stride: int | None, *, backbone: str) -> tuple[int, ...]:
+def strides_from(encoder: Encoder, fuse_stride: int | None, *, backbone: str) -> tuple[int, ...]:
     """The strides of an encoder's maps from ``fuse_stride`` to the deepest; None is the deepest alone.
 
     Raises:
         T3DError: the encoder has no map of that stride, or one too fine for attention.
     """
-    strides: tuple[int, ...] = encoder.strides  # type: ignore[assignment]
     if fuse_stride is None:
-        return strides[-1:]
-    usable = [stride for stride in strides if stride >= FINEST]
+        return encoder.strides[-1:]
+    usable = [stride for stride in encoder.strides if stride >= FINEST]
     if fuse_stride not in usable:
         raise T3DError(
             f"fuse_stride {fuse_stride}: the backbone {backbone} has maps of stride {', '.join(map(str, usable))}; "

@@ -9,7 +9,7 @@ from t3d.errors import T3DError
 from t3d.losses.gather import gather_rows
 from t3d.networks.chunked import in_chunks
 from t3d.networks.heads import unit
-from t3d.networks.text_image_encoder import TextImageEncoder, as_tokens
+from t3d.networks.text_image_encoder import TextImageEncoder, as_tokens, given
 from t3d.networks.view_pairs import ViewPairs, pair_views
 
 # what version 0.1 had no arguments for; its records of trainings do not name them, and its weights fit nothing else
@@ -106,7 +106,7 @@ class PretrainNetwork(TextImageEncoder):
         if windows is not None and self.use_sentences:
             output |= self._sentences(windows, window_mask, said, said_mask, drawn)
         if self.report_head is not None:
-            output["report"] = self.embed_report(features, report_mask)
+            output["report"] = self.embed_report(*given(features, report_mask))
             if report_id is not None:
                 output["report_id"] = report_id
         if patient is not None:
@@ -157,16 +157,16 @@ class PretrainNetwork(TextImageEncoder):
         *,
         embed: bool,
     ) -> dict[str, Tensor]:
-        plain = None if self.image_head is None else self.image_head(self.pooling.tokens(clean))
+        plain = self.embed_candidate(self.pooling.tokens(clean))
         output = {}
-        if embed and (plain is None or self.use_sentences):
+        if embed and self.use_sentences:
             output["volume"] = self.embed_volumes(self.summary.tokens(clean))
         elif embed:
             output["volume"] = unit(plain.mean(dim=1))
         if self.use_contrast:
             anchor = self.embed_anchor(self.pooling.tokens(fused))
             if self.candidates != "image":
-                plain = self.image_head(self.pooling.tokens(self._informed(clean, features, report_mask)))
+                plain = self.embed_candidate(self.pooling.tokens(self._informed(clean, features, report_mask)))
             output["anchor"], output["candidate"] = pairs.align(anchor, plain)
         return output
 

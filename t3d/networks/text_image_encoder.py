@@ -161,6 +161,7 @@ class TextImageEncoder(nn.Module):
         """Unit vectors (S, D) of sentences from their frozen features (S, T), not standardised."""
         if self.sentence_head is None:
             raise T3DError("this network has no sentence head; train it with sentence_weight above 0")
+        features = features.to(torch.promote_types(features.dtype, torch.float32))  # files may hold half precision
         return self.sentence_head(features if self.text_scale is None else self.text_scale.sentences(features))
 
     def read_report(self, report: Tensor) -> Tensor:
@@ -201,8 +202,11 @@ class TextImageEncoder(nn.Module):
 
     def embed_anchor(self, pooled: Tensor) -> Tensor:
         """Unit embeddings (.., D) of pooled informed tokens (.., k C), by the anchors' head where they have one."""
-        head = self.image_head if self.anchor_head is None else self.anchor_head
-        return unit(pooled) if head is None else head(pooled)
+        return self.embed_candidate(pooled) if self.anchor_head is None else self.anchor_head(pooled)
+
+    def embed_candidate(self, pooled: Tensor) -> Tensor:
+        """Unit embeddings (.., D) of pooled tokens (.., k C); those alone where nothing compares crops."""
+        return unit(pooled) if self.image_head is None else self.image_head(pooled)
 
     def inform(self, tokens: Tensor, features: Tensor | None, report_mask: Tensor | None) -> Tensor:
         """U(F, T): tokens (B, K, N, C) of views that share one report, (B, L, T) features with a mask (B, L)."""
@@ -216,14 +220,13 @@ class TextImageEncoder(nn.Module):
                 "this network was built with use_text false, or for sentence targets alone, so it informs no crop by "
                 "a report: give it none"
             )
-        if features is None or report_mask is None:
-            raise T3DError("a report is features and a mask: give both report and report_mask")
+        features, report_mask = given(features, report_mask)
         return self.fusion(queries, self._scaled(features), report_mask)
 
     def _embed_each(self, pooled: Tensor) -> Tensor:
         if self.volume_head is not None:
             return self.volume_head(pooled)
-        return unit(pooled) if self.image_head is None else self.image_head(pooled)
+        return self.embed_candidate(pooled)
 
     def _scaled(self, features: Tensor) -> Tensor:
         return features if self.text_scale is None else self.text_scale.tokens(features)
@@ -232,6 +235,17 @@ class TextImageEncoder(nn.Module):
 def as_tokens(maps: Tensor) -> Tensor:
     """Maps (B, K, C, X, Y, Z) as tokens (B, K, N, C)."""
     return maps.flatten(3).transpose(2, 3)
+
+
+def given(features: Tensor | None, report_mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Both parts of a report.
+
+    Raises:
+        T3DError: one of them is missing.
+    """
+    if features is None or report_mask is None:
+        raise T3DError("a report is features and a mask: give both report and report_mask")
+    return features, report_mask
 
 
 def _mean_token(features: Tensor, report_mask: Tensor) -> Tensor:
