@@ -1,9 +1,11 @@
 import pytest
 import torch
 
+from t3d.evaluate.gauge_report import draw
 from t3d.evaluate.gauges import effective_rank, summarise
 from t3d.evaluate.verdict import verdict
-from t3d.evaluate.wrong_reports import another_report
+from t3d.evaluate.wrong_reports import another_report, least_alike_report
+from t3d.losses.contrast import contrast_losses
 
 
 def test_effective_rank_of_known_spectra():
@@ -34,6 +36,7 @@ def values(hit, blind, gain=0.0, spread=None):
         "case": torch.arange(count),
         "patient": torch.arange(count),
         "contrast_gain": gain + noise,
+        "histogram_hit": torch.full((count,), 0.1),
         "restoration_gain": noise,
     }
 
@@ -84,3 +87,64 @@ def test_the_twin_has_no_text_gauges():
     gauges = summarise(measured, batch_size=16)
     assert gauges["text_gain_contrast"] is None
     assert not any("report" in said.words for said in verdict(gauges))
+
+
+def test_sentences_are_held_against_their_own_chance():
+    measured = values(0.6, 1 / 16) | {
+        "sentence_hit": torch.full((64,), 0.3),
+        "sentence_chance": torch.full((64,), 0.1),
+    }
+    measured["sentence_hit"][3] = torch.nan  # a case without a sentence
+    measured["sentence_chance"][3] = torch.nan
+    gauges = summarise(measured, batch_size=16)
+    assert gauges["sentence_accuracy"] == pytest.approx(0.3) and gauges["sentence_chance"] == pytest.approx(0.1)
+    said = verdict(gauges)
+    assert any("The encoder holds what reports say: 30.0%" in str(one) for one in said)
+    assert "TEXT UNUSED" not in [one.trouble for one in said]
+    measured["sentence_hit"] = torch.full((64,), 0.1)
+    assert "SENTENCES NOT LEARNT" in [one.trouble for one in verdict(summarise(measured, batch_size=16))]
+
+
+def test_a_histogram_that_does_as_well_is_said():
+    measured = values(0.6, 1 / 16, gain=0.1) | {"histogram_hit": torch.full((64,), 0.8)}
+    assert "HISTOGRAM" in [one.trouble for one in verdict(summarise(measured, batch_size=16))]
+
+
+def test_troubles_come_first():
+    said = verdict(summarise(values(0.6, 0.9), batch_size=16))
+    assert [one.trouble is None for one in said] == sorted(one.trouble is None for one in said)
+
+
+def test_what_was_not_trained_is_not_drawn_and_not_judged():
+    alone = {key: value for key, value in values(0.6, 1 / 16).items() if key in ("volume", "case", "patient")}
+    gauges = summarise(
+        alone | {"sentence_hit": torch.full((64,), 0.3), "sentence_chance": torch.full((64,), 0.1)}, batch_size=16
+    )
+    assert gauges["tic_accuracy"] is None and gauges["restoration_error"] is None
+    assert [one.trouble for one in verdict(gauges)] == [None]
+    assert [axes.get_title() for axes in draw(gauges).axes] == ["sentences that find their volume"]
+    assert len(draw(summarise(values(0.6, 1 / 16), batch_size=16)).axes) == 3
+
+
+def test_a_loss_says_by_how_much_where_a_hit_says_whether():
+    anchor = torch.nn.functional.normalize(torch.randn(5, 2, 8, generator=torch.Generator().manual_seed(1)), dim=-1)
+    candidate = torch.nn.functional.normalize(torch.randn(5, 2, 8, generator=torch.Generator().manual_seed(2)), dim=-1)
+    plain = [
+        sum(
+            torch.nn.functional.cross_entropy((candidate[:, q] @ anchor[i, q] / 0.1)[None], torch.tensor([i]))
+            for q in range(2)
+        ).item()
+        / 2
+        for i in range(5)
+    ]
+    assert contrast_losses(anchor, candidate, temperature=0.1).tolist() == pytest.approx(plain, rel=1e-5)
+
+
+def test_the_hard_wrong_report_says_least_of_the_same():
+    one, two, three = torch.eye(4)[:3]
+    said = torch.stack([torch.stack([one, two]), torch.stack([one, one]), torch.stack([three, three])])
+    mask = torch.tensor([[True, True], [True, False], [True, False]])
+    other, usable = least_alike_report(said, mask, torch.tensor([1, 2, 3]))
+    assert other.tolist() == [2, 2, 0] and usable.all()
+    _, usable = least_alike_report(said, mask, torch.tensor([1, 1, 1]))
+    assert not usable.any()

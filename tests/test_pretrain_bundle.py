@@ -1,6 +1,8 @@
+import inspect
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from bundle_runs import finish
@@ -11,6 +13,9 @@ from safetensors.torch import load_file
 
 import t3d
 from t3d.errors import plain_message
+from t3d.networks.pretrain import PretrainNetwork
+from t3d.networks.recorded import network_settings
+from t3d.networks.swin_encoder import swin_transformer
 from t3d.weights import load_encoder
 
 NAMES = ("train", "demo", "align")
@@ -69,11 +74,23 @@ def test_train_and_inference_prepare_images_alike():
     train, inference = read("train"), read("inference")
     assert train["preparation"] == inference["preparation"]
     recorded: dict = {}
-    for key in ("spacing", "orientation", "hu_range", "crop_size", "feature_size", "window_size", "embedding_width",
-                "use_text", "candidates", "text_encoder", "text_revision", "text_width", "max_tokens",
+    for key in ("spacing", "orientation", "hu_range", "crop_size", "text_encoder", "text_revision", "max_tokens",
                 "trained_text_layers", "report_cache"):  # fmt: skip
         default = eval(inference[key].removeprefix("$").replace("@recorded", "recorded"), {"recorded": recorded})
         assert default == train[key], key
+
+
+def test_without_a_record_inference_builds_the_network_of_the_full_size_recipe():
+    parser = ConfigParser()
+    parser.read_config(config_files("train"))
+    trained = parser.get_parsed_content("network_settings")
+    built = {name: one.default for name, one in inspect.signature(PretrainNetwork).parameters.items()}
+    built |= network_settings({})
+    differing = {
+        name for name, value in trained.items() if list(np.atleast_1d(value)) != list(np.atleast_1d(built[name]))
+    }
+    assert differing == {"window_size"} and built["window_size"] is None  # Swin's own is the recipe's, 7
+    assert inspect.signature(swin_transformer).parameters["window_size"].default == trained["window_size"]
 
 
 def test_training_leaves_what_the_other_stages_need(trained):

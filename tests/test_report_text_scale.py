@@ -5,7 +5,8 @@ import torch
 from tiny_text import REPORTS, cases, make_encoder
 
 from t3d.bundle.report_side import ReportSide
-from t3d.reports.text_scale import ChannelMoments, TextScale
+from t3d.networks.text_scale import TextScale
+from t3d.reports.text_scale import ChannelMoments
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ from t3d.errors import T3DError, plain_message
 KINDS = ("zero_shot", "retrieval")
 
 
-@pytest.fixture(scope="module")
-def trained(cohort, tmp_path_factory):
+@pytest.fixture(scope="module", params=[("align", "paper"), ()], ids=["report_head", "sentence_head"])
+def trained(request, cohort, tmp_path_factory):
     folder = tmp_path_factory.mktemp("aligned")
-    run(("train", "demo", "align"), cohort, folder, max_epochs=1, temperature=0.2)
+    run(("train", "demo", *request.param), cohort, folder, max_epochs=1, temperature=0.2)
     return folder
 
 

@@ -17,7 +17,7 @@ from torch import nn
 from t3d.bundle.steps import Preparation, scaled_on_grid
 from t3d.errors import T3DError
 from t3d.evaluate.thresholds import read_thresholds
-from t3d.networks.pretrain import VERSION_0_1, PretrainNetwork
+from t3d.networks.recorded import network_settings, pretrain_network
 from t3d.networks.text_encoder import TextEncoder
 from t3d.networks.volume_classifier import VolumeClassifier
 from t3d.volume.label_table import class_values
@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 WEIGHTS = "model.pt"
 RECORDS = {"encoder.json": ENCODER, "model.json": MODEL}
 _SIZES = ("feature_size", "window_size")
-_TASKS = ("use_contrast", "use_restoration", "use_sentences", "use_alignment")
 _LARGEST = 8 << 30
 
 
@@ -152,7 +151,7 @@ def _built(folder: Path, record: Mapping[str, Any], settings: dict[str, Any], de
     sizes = {key: settings[key] for key in _SIZES}
     network: nn.Module
     if kind == "encoder":
-        network = PretrainNetwork(**sizes, **_pretraining(settings))
+        network = pretrain_network(network_settings(settings), text_encoder=_text_encoder(settings))
     elif kind == "segmentation":
         labels = class_values(settings["labels"])
         network = SwinUNETR(in_channels=1, out_channels=len(labels), **sizes)
@@ -182,16 +181,12 @@ def _built(folder: Path, record: Mapping[str, Any], settings: dict[str, Any], de
     )
 
 
-def _pretraining(settings: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("text_width", "embedding_width", "use_text", "candidates", *_TASKS, *VERSION_0_1)
-    options = {key: settings[key] for key in names if key in settings}
-    if VERSION_0_1.keys().isdisjoint(options):
-        options |= VERSION_0_1
-    if options.get("use_text", True) and not settings.get("report_cache", True):
-        # a text encoder that was trained along is part of the weights
-        options["text_encoder"] = TextEncoder(
-            name=settings["text_encoder"],
-            revision=settings.get("text_revision"),
-            trained_layers=settings.get("trained_text_layers", 0),
-        )
-    return options
+def _text_encoder(settings: Mapping[str, Any]) -> TextEncoder | None:
+    """A text encoder that was trained along, which is part of the weights."""
+    if not settings.get("use_text", True) or settings.get("report_cache", True):
+        return None
+    return TextEncoder(
+        name=settings["text_encoder"],
+        revision=settings.get("text_revision"),
+        trained_layers=settings.get("trained_text_layers", 0),
+    )

@@ -10,10 +10,11 @@ from monai.transforms import Transform
 
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
+from t3d.networks.text_scale import TextScale
 from t3d.reports.features import ReportFeatures, check_text_width
 from t3d.reports.sections import SECTIONS
 from t3d.reports.sentence_features import SentenceFeatures
-from t3d.reports.text_scale import TextScale, sentence_moments, token_moments
+from t3d.reports.text_scale import sentence_moments, token_moments
 from t3d.transforms.report import EncodeReportd, TokenizeReportd
 from t3d.transforms.report_sentences import SentencesOfReportd
 

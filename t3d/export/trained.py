@@ -22,7 +22,6 @@ PREPROCESSING = ("spacing", "orientation", "hu_range", "crop_size")
 NETWORK: dict[type, tuple[str, ...]] = {
     SwinUNETR: ("feature_size", "window_size"),
     VolumeClassifier: ("feature_size", "window_size", "overlap", "body_level", "body_share", "attention_width"),
-    PretrainNetwork: ("feature_size", "window_size", "embedding_width"),
 }
 
 
@@ -66,7 +65,7 @@ def read_trained(bundle_root: str | Path, *, ckpt_dir: str | Path | None = None)
     parser["bundle_root"], parser["ckpt_dir"] = str(root), str(folder)
     parser.parse()
     network = parser.get_parsed_content("network_def")
-    kind = next((kind for kind in NETWORK if isinstance(network, kind)), None)
+    kind = next((kind for kind in (*NETWORK, PretrainNetwork) if isinstance(network, kind)), None)
     if kind is None:
         raise T3DError(f"{config} makes a {type(network).__name__}, which t3d export does not know.")
     load_network(network, weights)
@@ -74,7 +73,10 @@ def read_trained(bundle_root: str | Path, *, ckpt_dir: str | Path | None = None)
     def values(names: tuple[str, ...]) -> dict[str, Any]:
         return {name: parser.get_parsed_content(name) for name in names}
 
-    settings: dict[str, Any] = {"network": values(NETWORK[kind]), "preprocessing": values(PREPROCESSING)}
+    settings: dict[str, Any] = {
+        "network": values(NETWORK[kind]) if kind in NETWORK else parser.get_parsed_content("network_settings"),
+        "preprocessing": values(PREPROCESSING),
+    }
     if kind is SwinUNETR:
         settings["labels"] = parser.get_parsed_content("labels")
     if kind is VolumeClassifier:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from t3d.errors import T3DError
+from t3d.infer.spoken_embeddings import embed_spoken
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
 from t3d.reports.features import ReportFeatures, check_text_width
@@ -16,11 +17,13 @@ from t3d.reports.tokens import ReportTokenizer
 
 
 class TextEmbeddings:
-    """Embeds texts with the text encoder and the report head that a network was trained with.
+    """Embeds texts with the text encoder and the head that a network was trained with.
+
+    That is the report head of a global alignment (``align.json``), or the sentence head, see ``embed_spoken``.
 
     Args:
-        network: ``PretrainNetwork`` with a report head (trained with ``align.json``).
-        text_encoder, revision, max_tokens, sections, drop_comparisons: as in the training.
+        network: ``PretrainNetwork`` with one of the two.
+        text_encoder, revision, max_tokens, sections, drop_comparisons, sentence_sections: as in the training.
         cache_dir: folder of report features (``ReportFeatures``) that are used and added to; None keeps nothing on
             disk. Not used where the text encoder learnt, and so is part of the network.
 
@@ -37,12 +40,14 @@ class TextEmbeddings:
         max_tokens: int = 512,
         sections: Sequence[str] = SECTIONS,
         drop_comparisons: bool = False,
+        sentence_sections: Sequence[str] = ("impression",),
         cache_dir: str | None = None,
     ) -> None:
         self.network = network
         self.name = text_encoder
         self.revision = revision
         self.cache_dir = cache_dir
+        self.sentence_sections = sentence_sections
         self.options: dict[str, Any] = {
             "max_tokens": max_tokens,
             "sections": sections,
@@ -67,13 +72,24 @@ class TextEmbeddings:
             batch_size: texts per pass.
 
         Raises:
-            T3DError: the network has no report head, a text is empty, or the text encoder is another one.
+            T3DError: the network has neither head, a text is empty, or the text encoder is another one.
         """
         head = getattr(self.network, "report_head", None)
-        if head is None:
+        if head is None and getattr(self.network, "sentence_head", None) is None:
             raise T3DError(
-                "this network has no report head, so texts and volumes share no space; train it with the overlay "
-                "align.json (--alignment_weight above 0), or choose the ckpt_dir of such a training"
+                "this network has no head for texts, so texts and volumes share no space; train it with "
+                "--sentence_weight or --alignment_weight above 0, or choose the ckpt_dir of such a training"
+            )
+        if head is None:
+            return embed_spoken(
+                self.network,
+                texts,
+                names,
+                encoder=TextEncoder(self.name, revision=self.revision).to(next(self.network.parameters()).device),
+                tokenizer=self.reports.tokenizer,
+                max_tokens=self.options["max_tokens"],
+                sections=self.sentence_sections,
+                cache_dir=self.cache_dir,
             )
         device = next(head.parameters()).device
         read = self._reader(texts, names, device, head.layers[0].in_features)

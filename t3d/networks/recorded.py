@@ -6,17 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from t3d.networks.pretrain import PretrainNetwork
+from t3d.networks.pretrain import VERSION_0_1, PretrainNetwork
 
-# What records of version 0.1 do not say, since there was no choice
-_OLD = {
-    "fuse_stride": None,
-    "fusion_norm": "post",
-    "own_heads": False,
-    "pooling": ["mean"],
-    "standardise_text": False,
-    "use_sentences": False,
-}
 _NOT_RECORDED = ("text_encoder", "use_checkpoint", "text_chunk")
 
 
@@ -29,8 +20,8 @@ def network_settings(recorded: Mapping[str, Any]) -> dict[str, Any]:
     """
     known = set(inspect.signature(PretrainNetwork).parameters).difference(_NOT_RECORDED)
     found = {name: value for name, value in recorded.items() if name in known}
-    if found and "fuse_stride" not in found:
-        return {"use_text": True, **_OLD, **found}
+    if found and VERSION_0_1.keys().isdisjoint(found):
+        return {"use_text": True, "use_sentences": False, **VERSION_0_1, **found}
     # the full-size recipe trains with all three tasks
     return {"use_text": True, "use_sentences": True, **found}
 

@@ -1,14 +1,23 @@
 """Text features on a common scale, so that reports differ by what they say and not by what all of them share."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from t3d.errors import T3DError
 
-NAMES = ("token_centre", "token_scale", "sentence_centre", "sentence_scale")
+
+class TextScale(NamedTuple):
+    """(feature - centre) / scale, of report tokens and of sentences; float32 (T,) each.
+
+    Pooled features of different patients' reports have cosines of .85 to .97; standardised they are told apart.
+    """
+
+    token_centre: Tensor
+    token_scale: Tensor
+    sentence_centre: Tensor
+    sentence_scale: Tensor
 
 
 class TextScaling(nn.Module):
@@ -28,20 +37,19 @@ class TextScaling(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        for name in NAMES:
+        for name in TextScale._fields:
             self.register_buffer(name, torch.zeros(width) if name.endswith("centre") else torch.ones(width))
 
-    def set(self, scale: Any) -> None:
+    def set(self, scale: TextScale) -> None:
         """Take over the numbers of a cohort.
 
         Args:
-            scale: has ``token_centre``, ``token_scale``, ``sentence_centre`` and ``sentence_scale``, each (T,): means
-                and standard deviations.
+            scale: means and standard deviations.
 
         Raises:
             T3DError: another width, or a scale that is not above 0.
         """
-        found: Mapping[str, Tensor] = {name: torch.as_tensor(getattr(scale, name)) for name in NAMES}
+        found = scale._asdict()
         for name, values in found.items():
             buffer = self.get_buffer(name)
             if values.shape != buffer.shape:

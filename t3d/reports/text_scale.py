@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -14,18 +14,6 @@ from t3d.reports.sentence_features import SentenceFeatures
 
 # Smallest scale as a share of the root mean square of all: a channel that hardly changes is noise (ours).
 _LEAST = 0.01
-
-
-class TextScale(NamedTuple):
-    """(feature - centre) / scale, of report tokens and of sentences; float32 (T,) each.
-
-    Pooled features of different patients' reports have cosines of .85 to .97; standardised they are told apart.
-    """
-
-    token_centre: Tensor
-    token_scale: Tensor
-    sentence_centre: Tensor
-    sentence_scale: Tensor
 
 
 class ChannelMoments:
