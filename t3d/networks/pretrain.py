@@ -100,7 +100,7 @@ class PretrainNetwork(TextImageEncoder):
             return self._embed(image.unsqueeze(1) if image.ndim == 5 else image, features, report_mask)
         if reads and features is None:
             raise T3DError("use_text is true but the batch has no report; give reports or --use_text False")
-        output = {}
+        output: dict[str, Tensor] = {}
         if corrupted is not None and (self.use_contrast or self.decoder is not None or windows is None):
             output |= self._views(image, corrupted, features, report_mask, embed=windows is None)
         if windows is not None and self.use_sentences:
