@@ -150,6 +150,15 @@ def move_slice(scan):
     data.save_as(file)
 
 
+def no_size(scan):
+    import pydicom
+
+    file = sorted(scan.iterdir())[1]
+    data = pydicom.dcmread(file)
+    del data.Rows
+    data.save_as(file)
+
+
 def one_slice(folder, lists):
     series()(folder, lists)
     first(lists).update(image=f"scan/{sorted((folder / 'scan').iterdir())[0].name}")
@@ -332,6 +341,9 @@ ROWS = {
     ),
     "slices shifted sideways": Row(
         lambda f, d: (series()(f, d), move_slice(f / "scan")), anywhere("k0", "shifted sideways by up to 30.0 mm")
+    ),
+    "DICOM slice without a size": Row(
+        lambda f, d: (series()(f, d), no_size(f / "scan")), anywhere("k0", "DICOM file slice_", "has no size")
     ),
     "codec missing": Row(compressed, {"load": ("case k0", "cannot be read"), "check": ("k0", "cannot be read")}),
     "folder without DICOM": Row(
