@@ -303,6 +303,9 @@ ROWS = {
     ),
     "path that leaves the folder": Row(entry(image="../../none/k0.nii.gz"), {"list": ("does not exist",)}),
     "path with a zero byte": Row(entry(image="k0\0.nii.gz"), {"list": ("does not exist",), "fast": ("missing",)}),
+    "patient is a list": Row(
+        entry(patient_id=["p0"]), dict.fromkeys(("list", "fast"), ("k0", "patient_id is a list", "leave it out"))
+    ),
     "patient in two lists": Row(entry(patient_id="p2"), dict.fromkeys(("list", "fast"), ("k0", "k2", "one patient"))),
     "image in two lists": Row(entry(image="k2.nii.gz"), {"fast": ("case k2", "that of case k0", "one list")}),
     "trailing comma": Row(
@@ -326,6 +329,13 @@ ROWS = {
         entry(report="A m\u00c3\u00b6gliche L\u00c3\u00a4sion."), {"fast": ("another encoding",)}
     ),
     "half a character": Row(entry(report="Clear \ud83d lungs."), {"fast": ("broken characters", "UTF-8")}),
+    "report is RTF": Row(
+        entry(report="{\\rtf1\\ansi FINDINGS: clear\\par}"),
+        dict.fromkeys(("list", "fast"), ("k0", "rich text (RTF), not plain text", "striprtf")),
+    ),
+    "report is a PDF file": Row(
+        entry(report="JVBERi0xLjQKJcOkw7zDtsOfCjIgMCBvYmoK"), dict.fromkeys(("list", "fast"), ("k0", "a PDF file"))
+    ),
     "report of a megabyte": Row(
         entry(report="Clear lungs, no nodule. " * 44000), {"fast": ("tokens", "512", "cuts it")}
     ),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from t3d.data.report_format import report_format_fault
 from t3d.errors import T3DError
 from t3d.flag import flag
 from t3d.reports.clean import clean_report
@@ -94,11 +95,14 @@ class ReportTokenizer:
         """The sentences of the chosen sections.
 
         Raises:
-            T3DError: the report is missing, is no text, or is empty.
+            T3DError: the report is missing, is no plain text, or is empty.
         """
         remedy = "give it a report, drop the case, or train without text (--use_text False)"
         if not isinstance(text, str):
             raise T3DError(f"case {case_id} has no report text (found {type(text).__name__}); {remedy}")
+        fault = report_format_fault(text)
+        if fault is not None:
+            raise T3DError(f"case {case_id}: report {fault}.")
         sentences = split_sentences(select_sections(clean_report(text), self.sections))
         if not sentences:
             raise T3DError(f"case {case_id} has an empty report ({len(text)} characters, no words); {remedy}")
