@@ -150,6 +150,15 @@ def move_slice(scan):
     data.save_as(file)
 
 
+def no_size(scan):
+    import pydicom
+
+    file = sorted(scan.iterdir())[1]
+    data = pydicom.dcmread(file)
+    del data.Rows
+    data.save_as(file)
+
+
 def one_slice(folder, lists):
     series()(folder, lists)
     first(lists).update(image=f"scan/{sorted((folder / 'scan').iterdir())[0].name}")
@@ -294,6 +303,9 @@ ROWS = {
     ),
     "path that leaves the folder": Row(entry(image="../../none/k0.nii.gz"), {"list": ("does not exist",)}),
     "path with a zero byte": Row(entry(image="k0\0.nii.gz"), {"list": ("does not exist",), "fast": ("missing",)}),
+    "patient is a list": Row(
+        entry(patient_id=["p0"]), dict.fromkeys(("list", "fast"), ("k0", "patient_id is a list", "leave it out"))
+    ),
     "patient in two lists": Row(entry(patient_id="p2"), dict.fromkeys(("list", "fast"), ("k0", "k2", "one patient"))),
     "image in two lists": Row(entry(image="k2.nii.gz"), {"fast": ("case k2", "that of case k0", "one list")}),
     "trailing comma": Row(
@@ -317,6 +329,13 @@ ROWS = {
         entry(report="A m\u00c3\u00b6gliche L\u00c3\u00a4sion."), {"fast": ("another encoding",)}
     ),
     "half a character": Row(entry(report="Clear \ud83d lungs."), {"fast": ("broken characters", "UTF-8")}),
+    "report is RTF": Row(
+        entry(report="{\\rtf1\\ansi FINDINGS: clear\\par}"),
+        dict.fromkeys(("list", "fast"), ("k0", "rich text (RTF), not plain text", "striprtf")),
+    ),
+    "report is a PDF file": Row(
+        entry(report="JVBERi0xLjQKJcOkw7zDtsOfCjIgMCBvYmoK"), dict.fromkeys(("list", "fast"), ("k0", "a PDF file"))
+    ),
     "report of a megabyte": Row(
         entry(report="Clear lungs, no nodule. " * 44000), {"fast": ("tokens", "512", "cuts it")}
     ),
@@ -332,6 +351,9 @@ ROWS = {
     ),
     "slices shifted sideways": Row(
         lambda f, d: (series()(f, d), move_slice(f / "scan")), anywhere("k0", "shifted sideways by up to 30.0 mm")
+    ),
+    "DICOM slice without a size": Row(
+        lambda f, d: (series()(f, d), no_size(f / "scan")), anywhere("k0", "DICOM file slice_", "has no size")
     ),
     "codec missing": Row(compressed, {"load": ("case k0", "cannot be read"), "check": ("k0", "cannot be read")}),
     "folder without DICOM": Row(

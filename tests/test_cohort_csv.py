@@ -4,6 +4,7 @@ import logging
 import pytest
 from cohort_trees import cases, not_found, run, table, volume
 
+from t3d.cohorts.csv_table import collect
 from t3d.data.datalist import load_datalist
 from t3d.errors import T3DError
 
@@ -200,3 +201,19 @@ def test_the_output_is_readable_json_in_any_language(tree):
     run("csv", tree, tree / "d.json", "--report_column", "r")
     assert "L\u00e4sion \u2264 5 mm." in (tree / "d.json").read_text(encoding="utf-8")
     json.loads((tree / "d.json").read_text(encoding="utf-8"))
+
+
+def test_a_piece_of_a_report_in_another_column_is_not_shown(tmp_path):
+    """A lost quote parts a report: its lines become rows, and its words names of cases."""
+    (tmp_path / "k0.nii.gz").write_bytes(b"x")
+    table = "image,report,split\nk0.nii.gz,Mister Unmentionable\nUnmentionable is well,Normal,He has no nodule\n"
+    (tmp_path / "table.csv").write_text(table)
+    with pytest.raises(T3DError, match="row 3: split is a text of 16 characters; use train, val or test") as caught:
+        collect(tmp_path, report_column="report", split_column="split")
+    assert "Unmentionable" not in str(caught.value)
+
+
+def test_a_name_that_no_file_can_have_is_left_out_and_named(tmp_path):
+    (tmp_path / "table.csv").write_text(f"image,case\n{'k' * 5000}.nii.gz,k0\n")
+    found = collect(tmp_path, case_column="case")
+    assert [(entry.case, entry.kept) for entry in found.not_found] == [("k0", False)]

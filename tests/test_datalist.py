@@ -7,6 +7,8 @@ import pytest
 from t3d.data.datalist import check_headers, load_datalist
 from t3d.data.inference_cases import find_cases
 from t3d.errors import T3DError
+from t3d.reports.command import reports
+from t3d.volume.listed import is_prepared
 
 
 def write_volume(path, shape=(4, 5, 6)):
@@ -186,3 +188,27 @@ def test_find_cases_without_cases(tmp_path):
         find_cases(tmp_path)
     with pytest.raises(T3DError, match="neither datalist.json, nor .nii"):
         find_cases(tmp_path / "gone")
+
+
+def test_an_empty_cell_of_pandas_is_no_patient(cohort):
+    folder, content = cohort
+    for split in content.values():
+        for item in split:
+            item["patient_id"] = float("nan")
+    items = load_datalist(save(folder, content), "training")
+    assert [item["patient_id"] for item in items] == ["c0", "c1"]
+
+
+@pytest.mark.parametrize("prepared", [{}, {"spacing": [1.0, 1.0, 2.0]}, {"spacing": "1", "orientation": "RAS"}])
+def test_a_store_that_does_not_say_its_grid_is_refused(cohort, prepared):
+    folder, content = cohort
+    with pytest.raises(T3DError, match=r'datalist\.json: its entry "prepared" does not say'):
+        is_prepared(save(folder, {**content, "prepared": prepared}))
+    assert not is_prepared(save(folder, {**content, "prepared": "by me"}))
+
+
+def test_items_that_are_no_cases_are_named_before_reports_are_counted(cohort):
+    folder, content = cohort
+    content["test"] += ["c9", None]
+    with pytest.raises(T3DError, match=r"2 faults:\n  test\[1\]: is a str; .*\n  test\[2\]: is a NoneType"):
+        reports(str(save(folder, content)))

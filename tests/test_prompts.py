@@ -68,3 +68,15 @@ def test_faulty_files_are_named(tmp_path, content, message):
         read_prompts(file)
     with pytest.raises(T3DError, match="absent.json does not exist; correct --prompts_file"):
         read_prompts(tmp_path / "absent.json")
+
+
+def test_findings_keep_the_letters_of_any_alphabet(tmp_path):
+    file = tmp_path / "prompts.json"
+    pair = {"positive": ["有。"], "negative": ["无。"]}
+    file.write_text(
+        json.dumps({"findings": {"肺结节": pair, "胸腔积液": pair, "Übergröße-Herz": pair}}), encoding="utf-8"
+    )
+    assert list(read_prompts(file)) == ["肺结节", "胸腔积液", "übergröße_herz"]
+    file.write_text(json.dumps({"findings": {" - ": pair}}))
+    with pytest.raises(T3DError, match="the finding ' - ': give it a name with letters"):
+        read_prompts(file)

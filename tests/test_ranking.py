@@ -74,3 +74,20 @@ def test_random_similarities_are_near_chance():
     low, high = found["recall@10"]["interval"]
     assert low <= found["recall@10"]["chance"] <= high
     assert found["median_rank"]["chance"] == 150
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_left_out_is_as_if_it_were_not_there(seed):
+    random = np.random.default_rng(seed)
+    similarity = random.integers(0, 4, (5, 7)).astype(float)
+    right = np.eye(5, 7, dtype=bool)
+    left = (random.random((5, 7)) < 0.4) & ~right
+    found, ranks = recall_and_rank(similarity, right, np.arange(5), left_out=left, ks=(1, 2))
+    alone = [
+        recall_and_rank(similarity[i : i + 1, ~left[i]], right[i : i + 1, ~left[i]], np.zeros(1), ks=(1, 2))
+        for i in range(5)
+    ]
+    assert ranks.tolist() == [one[1][0] for one in alone]
+    for k in ("recall@1", "recall@2"):
+        for part in ("value", "chance"):
+            assert found[k][part] == pytest.approx(np.mean([one[0][k][part] for one in alone]))

@@ -1,12 +1,16 @@
 """Reports as exports leave them: every form reads as the same report with its line breaks in place."""
 
 import csv
+import json
 
 import pytest
 
+from t3d.errors import T3DError
 from t3d.reports.clean import clean_report
+from t3d.reports.command import reports
 from t3d.reports.sections import select_sections
 from t3d.reports.sentences import split_sentences
+from t3d.reports.tokens import ReportTokenizer
 
 WANT = ["The lungs are clear.", "No pleural effusion.", "Normal chest CT."]
 H, (F1, F2, END) = "Cough for one week.", WANT
@@ -187,6 +191,19 @@ def test_what_is_no_markup_stays(text, clean):
 def test_a_long_run_of_one_sign_ends(sign):
     text = clean_report(sign * 5000)
     assert isinstance(split_sentences(select_sections(text)), list)
+
+
+@pytest.mark.parametrize(
+    "text", ["{\\rtf1\\ansi\\deff0 FINDINGS: clear\\par}", "FINDINGS:\n {\\rtf1 clear}", "\ufeff%PDF-1.4 x"]
+)
+def test_files_of_word_processors_are_refused(text, tmp_path):
+    reader = object.__new__(ReportTokenizer)
+    with pytest.raises(T3DError, match=r"^case k0: report is .*, not plain text; convert it.* into the datalist\.$"):
+        reader.sentences(text, "k0")
+    file = tmp_path / "datalist.json"
+    file.write_text(json.dumps({"training": [{"case_id": "k0", "report": text}]}))
+    with pytest.raises(T3DError, match=r"^datalist.json: case k0: report is .*, not plain text; convert it"):
+        reports(str(file))
 
 
 def test_real_reports_on_one_line_read_as_before(shared_data):

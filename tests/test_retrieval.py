@@ -75,7 +75,7 @@ def test_ranks_equal_a_plain_loop(tmp_path):
 
 
 def test_intervals_are_by_patient(tmp_path):
-    volumes = [torch.eye(12)[n if n < 6 else (n + 1) % 12] for n in range(12)]
+    volumes = [torch.eye(12)[n if n < 6 else n - 6] for n in range(12)]
     reports = [f"{n} kidney" for n in range(12)]
     single = run(tmp_path / "a", reports, volumes)
     paired = run(tmp_path / "b", reports, volumes, patients=[n // 6 for n in range(12)])
@@ -83,6 +83,28 @@ def test_intervals_are_by_patient(tmp_path):
     assert paired["volume_to_report"]["recall@1"]["value"] == single["volume_to_report"]["recall@1"]["value"] == 0.5
     assert paired["volume_to_report"]["recall@1"]["interval"] == [0.0, 1.0]
     assert single["volume_to_report"]["recall@1"]["interval"][0] > 0.0
+
+
+def test_other_studies_of_the_patient_are_no_rivals(tmp_path):
+    """Of two studies of p0 each looks like the other's report; the third case is found by nothing else."""
+    volumes = [torch.eye(12)[1] + 0.5 * torch.eye(12)[0], torch.eye(12)[0], torch.eye(12)[2]]
+    reports = ["0 kidney", "1 kidney", "2 kidney"]
+    apart = run(tmp_path / "a", reports, volumes, patients=["p0", "p1", "p2"])
+    paired = run(tmp_path / "b", reports, volumes, patients=["p0", "p0", "p2"])
+    for direction in ("report_to_volume", "volume_to_report"):
+        assert apart[direction]["recall@1"]["value"] < 1 / 2
+        # c1's embedding says nothing of report 1, which ties with report 2: half a hit of three
+        assert paired[direction]["recall@1"]["value"] == pytest.approx(2.5 / 3)
+        assert paired[direction]["recall@1"]["chance"] == pytest.approx((1 / 2 + 1 / 2 + 1 / 3) / 3)
+
+
+def test_a_report_that_the_patient_shares_with_others_is_no_rival_either(tmp_path):
+    """p0's second study says what p2's does, word for word: it may be true of the first one, too."""
+    volumes = [torch.eye(12)[1] + 0.5 * torch.eye(12)[0], torch.eye(12)[1], torch.eye(12)[1]]
+    metrics = run(tmp_path, ["0 liver", "1 liver", "1 liver"], volumes, patients=["p0", "p0", "p2"])
+    assert metrics["volume_to_report"]["recall@1"]["value"] == 1.0
+    # report 0 still has p2's volume beside it, which it finds less alike
+    assert metrics["report_to_volume"]["recall@1"]["value"] == 1.0
 
 
 def test_no_report_text_in_the_results(tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 from t3d.check.near_duplicates import HASHES, near_duplicates, signature
 from t3d.check.regions import REGIONS, foreign_reports, region_words
 from t3d.check.remark import Remark
+from t3d.data.report_format import report_format_fault
 from t3d.reports.clean import clean_report
 from t3d.reports.sections import select_sections
 from t3d.reports.unknown import MUCH, foreign_share
@@ -48,6 +49,10 @@ class ReportBook:
             return
         if not isinstance(report, str):
             self.faults.append((number, f"is a {type(report).__name__}, not text; put the text itself there"))
+            return
+        fault = report_format_fault(report)
+        if fault is not None:
+            self.faults.append((number, fault))
             return
         if any("\ud800" <= sign <= "\udfff" for sign in report):
             self.faults.append((number, "has broken characters (lone surrogates); export it again as UTF-8"))

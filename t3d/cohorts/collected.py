@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from t3d.data.datalist_checks import duplicate_cases, shared_patients
 from t3d.errors import T3DError, raise_faults
+from t3d.volume.file_kind import exists
 
 # Published test cases whose answers the organisers keep: good for inference (--split unlabelled), not for scores
 UNLABELLED = "unlabelled"
@@ -115,7 +116,7 @@ def stem(file: Path | str) -> str:
 
 
 def _fault(file: Path) -> str:
-    if not file.exists():
+    if not exists(file):
         return "is not there"
     if file.is_file() and file.stat().st_size == 0:
         return "has 0 bytes"

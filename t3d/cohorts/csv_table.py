@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from t3d.cohorts.collected import NOT_FOUND, Collected, folder_at, stem
-from t3d.cohorts.table import finding_states, known, read_table
+from t3d.cohorts.table import finding_states, known, read_table, shown
 from t3d.errors import T3DError, raise_faults
 
 LAYOUT = "a CSV table whose image column names files below --root"
@@ -65,9 +65,10 @@ def collect(
         named = row[split_column] if split_column else "train"
         split = _SPLITS.get(named.lower())
         if split is None:
-            faults.append(f"case {case}: {split_column} is {named[:20]!r}; use train, val or test")
+            # by its row: where a quote is lost, the cells of a row are pieces of another one's report
+            faults.append(f"row {number}: {split_column} is {shown(named)}; use train, val or test")
             continue
-        states = finding_states(row, findings, f"case {case}", faults) if findings else None
+        states = finding_states(row, findings, f"row {number}", faults) if findings else None
         report = known(row[report_column]) if report_column else ""
         if report_column and not report and not keep_without_report:
             collected.leave_out(case, "report is empty")

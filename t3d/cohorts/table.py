@@ -52,6 +52,11 @@ def known(cell: str | None) -> str:
     return "" if text.lower() in _EMPTY else text
 
 
+def shown(cell: str) -> str:
+    """A cell in a message: itself if it is one short word, else its length, since it may be a piece of a report."""
+    return repr(cell) if len(cell) <= 20 and len(cell.split()) <= 1 else f"a text of {len(cell)} characters"
+
+
 def finding_states(
     row: dict[str, str], columns: Sequence[str], where: str, faults: list[str]
 ) -> dict[str, int | None]:
@@ -70,7 +75,7 @@ def finding_states(
         except ValueError:
             value = float("nan")
         if value not in (0, 1, -1):
-            faults.append(f"{where}: finding {name} is {row[name][:20]!r}; use 0, 1, or leave it empty for unknown")
+            faults.append(f"{where}: finding {name} is {shown(row[name])}; use 0, 1, or leave it empty for unknown")
             continue
         states[name] = None if value == -1 else int(value)
     return states
@@ -84,7 +89,9 @@ def _check_columns(file: Path, names: Sequence[str], wanted: Sequence[str]) -> N
         raise T3DError(f"{file.name} has the column {doubled[0]} twice; rename one of them")
     missing = [name for name in wanted if name not in names]
     if missing:
-        there = ", ".join(names[:20]) + (" .." if len(names) > 20 else "")
+        there = ", ".join(name if len(name) <= 40 else f"{name[:40]}.." for name in names[:20]) + (
+            " .." if len(names) > 20 else ""
+        )
         raise T3DError(f"{file.name} has no column {', '.join(missing)}; it has {there}")
 
 

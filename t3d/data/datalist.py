@@ -134,8 +134,12 @@ def resolve_items(items: Sequence, split: str, folder: Path, faults: list[str]) 
             faults.append(f"case {case}: has no image; give the path of its NIfTI file")
             continue
         patient = item.get("patient_id")
-        # Not `or`: a patient number 0 is a patient.
-        patient = case if patient is None or patient == "" else str(patient)
+        if isinstance(patient, bool | list | dict):
+            faults.append(f"case {case}: patient_id is a {type(patient).__name__}; make it text, or leave it out")
+            patient = None
+        # Not `or`: a patient number 0 is a patient. NaN is an empty cell of pandas, unequal to itself.
+        nothing = patient is None or patient != patient or not str(patient).strip()
+        patient = case if nothing else str(patient)
         new = {**item, "case_id": case, "patient_id": patient}
         for key in ("image", "label"):
             if isinstance(item.get(key), str) and item[key]:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from t3d.data.report_format import report_format_fault
 from t3d.volume.file_kind import exists
 
 
@@ -46,10 +47,11 @@ def file_faults(item: dict) -> list[str]:
 
 
 def report_faults(item: dict) -> list[str]:
-    """A missing or empty report of one case; the report itself is never quoted."""
+    """A report of one case that is missing, empty or no plain text; the report itself is never quoted."""
     report = item.get("report")
     if isinstance(report, str) and report.strip():
-        return []
+        fault = report_format_fault(report)
+        return [f"case {item['case_id']}: report {fault}"] if fault else []
     found = "has no report" if report is None else "has an empty report"
     if report is not None and not isinstance(report, str):
         found = f"has a {type(report).__name__} as report, not text"

@@ -38,7 +38,12 @@ def _found(right: int, wrong: int, picks: int) -> float:
 
 
 def recall_and_rank(
-    similarity: np.ndarray, right: np.ndarray, patients: np.ndarray, *, ks: tuple[int, ...] = (1, 5, 10)
+    similarity: np.ndarray,
+    right: np.ndarray,
+    patients: np.ndarray,
+    *,
+    left_out: np.ndarray | None = None,
+    ks: tuple[int, ...] = (1, 5, 10),
 ) -> tuple[dict, np.ndarray]:
     """Retrieval of N queries among M candidates, with 95 % bootstrap intervals by the queries' patients.
 
@@ -48,16 +53,19 @@ def recall_and_rank(
         similarity: (N, M).
         right: (N, M) bool, at least one True per row.
         patients: (N,) of the queries.
+        left_out: (N, M) bool, candidates that are neither right nor wrong for a query, such as another study of its
+            patient; None is none. What is right is never left out.
         ks: where recall is taken.
 
     Returns:
         ``recall@k`` and ``median_rank``, each {value, interval, chance}, with ``queries`` and ``candidates``; and the
         (N,) expected rank of each query's best right answer. ``chance`` is the value for a random order.
     """
-    found = [first_right(row, ok, ks) for row, ok in zip(similarity, right, strict=True)]
+    counted = np.ones_like(right) if left_out is None else right | ~left_out
+    found = [first_right(row[those], ok[those], ks) for row, ok, those in zip(similarity, right, counted, strict=True)]
     ranks = np.array([rank for rank, _ in found])
     hits = np.array([hit for _, hit in found])
-    chance = chance_recall(right.sum(axis=1), right.shape[1])
+    chance = chance_recall(right.sum(axis=1), counted.sum(axis=1))
     result: dict = {"queries": len(similarity), "candidates": similarity.shape[1]}
     for column, k in enumerate(ks):
         value, interval = bootstrap_mean(hits[:, column], patients)
@@ -72,21 +80,28 @@ def recall_and_rank(
     return result, ranks
 
 
-def chance_recall(counts: np.ndarray, candidates: int) -> np.ndarray:
-    """Mean recall at k = 1 .. M of a random order, (M,), for queries with ``counts`` right answers each."""
-    total = np.zeros(candidates)
-    values, times = np.unique(counts, return_counts=True)
-    for right, weight in zip(values, times, strict=True):
-        ks = np.arange(1, candidates + 1)
-        missed = np.zeros(candidates)
-        possible = ks <= candidates - right
-        wrong = candidates - int(right)
-        # log of C(wrong, k) / C(candidates, k)
+def chance_recall(counts: np.ndarray, candidates: np.ndarray | int) -> np.ndarray:
+    """Mean recall at k = 1 .. M of a random order, (M,).
+
+    Args:
+        counts: (N,) right answers of each query.
+        candidates: (N,) of each query, or one number for all; M is the largest.
+    """
+    pairs = np.stack(np.broadcast_arrays(counts, candidates))
+    most = int(pairs[1].max())
+    ks = np.arange(1, most + 1)
+    total = np.zeros(most)
+    values, times = np.unique(pairs, axis=1, return_counts=True)
+    for (right, among), weight in zip(values.T.tolist(), times, strict=True):
+        missed = np.zeros(most)
+        wrong = among - right
+        possible = ks <= wrong
+        # log of C(wrong, k) / C(among, k)
         missed[possible] = np.exp(
             gammaln(wrong + 1)
             - gammaln(wrong - ks[possible] + 1)
-            - gammaln(candidates + 1)
-            + gammaln(candidates - ks[possible] + 1)
+            - gammaln(among + 1)
+            + gammaln(among - ks[possible] + 1)
         )
         total += weight * (1 - missed)
     return total / times.sum()

@@ -29,7 +29,9 @@ class Retrieval:
     """Writes ``metrics.json``, ``ranks.csv`` (ranks per case, no report text) and ``metrics.png``.
 
     Reports that are equal after cleaning are one report: every volume with it is a right answer to it, and it stands
-    once among the candidates of a volume. Cosine similarity; see ``t3d.evaluate.ranking`` for ties and chance.
+    once among the candidates of a volume. Other studies of the same patient, and what is said of them, are no rivals:
+    as in the training, they are left out of a query's candidates. Cosine similarity; see ``t3d.evaluate.ranking`` for
+    ties and chance.
 
     Args:
         output_dir: made if absent.
@@ -98,8 +100,12 @@ class Retrieval:
         is_own = own[:, None] == np.array(self.numbers)[None, :]
         # a query per case in both directions, so that both are resampled by patient
         asked = is_own.argmax(axis=1)
-        to_volume, volume_ranks = recall_and_rank(similarity.T[asked], is_own.T[asked], patients)
-        to_report, report_ranks = recall_and_rank(similarity, is_own, patients)
+        same_patient = patients[:, None] == patients[None, :]
+        told_of_patient = (same_patient.astype(int) @ is_own.astype(int)) > 0
+        to_volume, volume_ranks = recall_and_rank(
+            similarity.T[asked], is_own.T[asked], patients, left_out=same_patient & ~is_own.T[asked]
+        )
+        to_report, report_ranks = recall_and_rank(similarity, is_own, patients, left_out=told_of_patient & ~is_own)
         metrics: dict[str, Any] = {
             "cases": len(cases),
             "patients": len(np.unique(patients)),

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from typing import Any
 
+from t3d.data.report_format import report_format_fault
 from t3d.errors import T3DError
 from t3d.reports.layout import with_heading_lines
 from t3d.reports.letters import LOWER, UPPER
@@ -54,11 +55,14 @@ def cleaned(text: Any, case_id: str) -> str:
     """A report without markup and the like, see ``clean_report``.
 
     Raises:
-        T3DError: the report is missing, is no text, or is empty.
+        T3DError: the report is missing, is no plain text, or is empty.
     """
     remedy = "give it a report, drop the case, or train without text (--use_text False)"
     if not isinstance(text, str):
         raise T3DError(f"case {case_id} has no report text (found {type(text).__name__}); {remedy}")
+    fault = report_format_fault(text)
+    if fault is not None:
+        raise T3DError(f"case {case_id}: report {fault}.")
     clean = clean_report(text)
     if not clean.strip():
         raise T3DError(f"case {case_id} has an empty report ({len(text)} characters, no words); {remedy}")

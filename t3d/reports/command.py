@@ -1,10 +1,12 @@
 """The command `t3d reports`: what the training will read of a cohort's reports, and what it leaves out."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from t3d.errors import T3DError
+from t3d.data.report_format import report_format_fault
+from t3d.errors import T3DError, raise_faults
 from t3d.flag import flag
 from t3d.reports.clean import clean_report
 
@@ -42,7 +44,9 @@ def reports(
     names = tuple(sections.replace(" ", "").split(",")) if isinstance(sections, str) else tuple(sections)
     tokenizer = _tokenizer(text_encoder, names, drop) if text_encoder else None
     counts, unknown = {}, {}
-    for split, items in read_datalist(Path(str(datalist)).expanduser()).items():
+    content = read_datalist(Path(str(datalist)).expanduser())
+    raise_faults(_no_reports({split: content.get(split, []) for split in SPLITS}), Path(str(datalist)).name)
+    for split, items in content.items():
         if split in SPLITS and items:
             counts[split] = count_loss(items, sections=names, drop=drop)
             say_loss(counts[split], split)
@@ -61,6 +65,20 @@ def reports(
             content["unknown_tokens"] = {split: found.as_dict() for split, found in unknown.items()}
         write_json(target, content)
         logger.info("counts in %s", target)
+
+
+def _no_reports(content: Mapping[str, Any]) -> list[str]:
+    """Items that are no cases, and reports that are no plain text: nothing can be counted of them."""
+    faults = []
+    for split, items in content.items():
+        for number, item in enumerate(items):
+            if not isinstance(item, dict):
+                faults.append(
+                    f"{split}[{number}]: is a {type(item).__name__}; make it an object with case_id and report"
+                )
+            elif isinstance(item.get("report"), str) and (fault := report_format_fault(item["report"])):
+                faults.append(f"case {item.get('case_id', '?')}: report {fault}")
+    return faults
 
 
 def _tokenizer(name: str, sections: tuple[str, ...], drop: bool) -> Any:

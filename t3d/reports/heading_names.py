@@ -14,11 +14,14 @@ NAMES = {
         r"(?:technique|procedure) and (?:findings?|interpretation)",
         r"observations?",
         r"(?:ct-?|bild-?)?befunde?",  # German
-        r"hallazgos|achados|reperti|referto",  # Spanish, Portuguese, Italian
-        r"r[eé]sultats?|constatations",  # French
-        r"bulgular",  # Turkish
+        r"hallazgos(?: radiol[oó]gicos)?|achados|repert[io]|referto",  # Spanish, Portuguese, Italian
+        r"r[eé]sultats?|constatations|compte[ -]rendu",  # French
+        r"bulgu(?:lar)?",  # Turkish
         r"bevindingen|verslag",  # Dutch
-        r"описание(?: исследования)?",  # Russian
+        r"(?:описание|протокол|данные)(?: исследования)?",  # Russian
+        r"opis(?: badania)?|wynik(?: badania)?",  # Polish
+        r"utlåtande|fynd|beskrivelse|funn",  # Swedish, Danish, Norwegian
+        r"(?:영상|판독|검사)? ?소견",  # Korean
     ),
     # the findings of a report that has no heading of that name
     "report": (r"(?:radiology |imaging |ct )?report", r"narrative"),
@@ -28,42 +31,62 @@ NAMES = {
         r"conclusions?",
         r"opinion",
         r"impressions? ?(?:and|/|&) ?(?:plan|recommendations?|conclusions?)",
-        r"beurteilung|zusammenfassung(?: und beurteilung)?",
+        r"(?:gesamt|zusammenfassende )?beurteilung|zusammenfassung(?: und beurteilung)?|fazit",
         r"impresi[oó]n(?: diagn[oó]stica)?|conclusi[oó]n(?:es)?|impress[aã]o(?: diagn[oó]stica)?"
-        r"|conclus[aã]o|conclusioni|conclusie",
-        r"sonuç(?:lar)?|izlenim|değerlendirme",
-        r"заключение",
+        r"|conclus(?:[aã]o|[oõ]es)|conclusion[ei]|conclusies?|impresi[oó]n radiol[oó]gica|juicio diagn[oó]stico"
+        r"|impressione(?: diagnostica)?|giudizio diagnostico|opini[aã]o",
+        r"synthèse|au total|en résumé|samenvatting|beoordeling",
+        r"sonuç(?:lar)?|izlenim|değerlendirme|yorum",
+        r"заключение|выводы?|wnioski|wniosek|podsumowanie",
+        r"bedömning|sammanfattning|konklus[ij]on|vurdering",
+        r"결론|판독 ?결과|(?:영상 ?)?진단",
     ),
     "technique": (
         r"(?:imaging |image |stress |ct |scan(?:ning)? )?techniques?(?: of procedure)?",
-        r"t[eé]cnica|tecnica|technik|untersuchungstechnik|teknik",
-        r"методика(?: исследования)?",
+        r"t[eé]cnica|tecnica(?: d'esame)?|technik|untersuchungstechnik|methode|techniek|teknik|technika(?: badania)?",
+        r"методика(?: исследования)?|검사 ?(?:방법|기법)",
     ),
     "comparison": (
         rf"comparisons?(?: (?:{_EXAM}))?",
         r"vergleich(?:suntersuchung)?|voruntersuchung(?:en)?|compara(?:ci[oó]n|[cç][aã]o)|comparaison|confronto"
-        r"|karşılaştırma",
+        r"|karşılaştırma|vergelijking|porównanie|сравнение|jämförelse|sammenligning|비교",
     ),
     "history": (
         rf"(?:(?:{_OWN}) ){{0,3}}(?:history(?: of present illness)?|hx)",
         rf"(?:clinical |pertinent |brief )?indications?(?: for (?:the )?(?:{_EXAM}|procedure))?",
         r"clinical (?:information|data|details|question|context|background|notes?|presentation)",
-        r"klinische (?:angaben|fragestellung)|klinik|fragestellung|(?:rechtfertigende )?indikation|anamnese",
+        r"klinische (?:angaben|fragestellung|informationen)(?: ?(?:/|und) ?(?:fragestellung|indikation))?|klinik"
+        r"|fragestellung|(?:rechtfertigende )?indikation|anamnese",
         r"datos cl[ií]nicos|informaci[oó]n cl[ií]nica|indicaci[oó]n|antecedentes|motivo(?: del? \w+)?"
-        r"|indica[cç][aã]o(?: cl[ií]nica)?|quesito(?: clinico)?|renseignements cliniques|ant[eé]c[eé]dents",
-        r"klinik (?:bilgi(?:ler)?|öykü)|endikasyon",
-        r"анамнез",
+        r"|indica[cç][aã]o(?: cl[ií]nica)?|quesito(?: clinico)?|notizie cliniche|anamnesi|indicazion[ei]"
+        r"|informa[cç](?:[aã]o|[oõ]es) cl[ií]nicas?|hist[oó]ria cl[ií]nica|dados cl[ií]nicos",
+        r"renseignements cliniques|ant[eé]c[eé]dents|contexte clinique|motif(?: de l'examen| de consultation)?",
+        r"klinik (?:bilgi(?:ler)?|öykü)|endikasyon|ön tanı",
+        r"klinische (?:gegevens|vraag(?:stelling)?|informatie)|vraagstelling|indicatie|voorgeschiedenis",
+        r"анамнез|жалобы|(?:цель|показания) (?:к )?исследовани[яю]|клинические данные",
+        r"dane kliniczne|rozpoznanie kliniczne|wskazania|skierowanie|wywiad",
+        r"frågeställning|anamnes|klinisk\w? (?:information|opplysninger|oplysninger)",
+        r"임상 ?(?:정보|소견|진단)|병력",
     ),
     "exam": (rf"type of (?:{_EXAM})", r"exam|examination|study"),
 }
 LOOSE = {
     "both": (r"interpretations?(?: of images)?",),
     "findings": (r"studies",),
-    "report": (r"results?", r"description", r"details"),
+    "report": (
+        r"results?",
+        r"description",
+        r"details",
+        r"informe|relat[oó]rio|descripci[oó]n|descri[cç][aã]o|descrizione|an[aá]lise|interprétation",
+    ),
     # these close a report that has said something; alone they are the end of a letter
     "closing": (r"(?:in )?summary", r"recommendations?", r"plan", r"assessment", r"[a-z]+graphic diagnos[ie]s"),
     "discussion": (r"discussion",),
-    "exam": (_EXAM, r"(?:name of operation|operation performed)"),
+    "exam": (
+        _EXAM,
+        r"(?:name of operation|operation performed)",
+        r"untersuchung|examen|esame|exame|onderzoek|badanie|исследование|tetkik|undersøkelse|검사(?:명)?",
+    ),
     "procedure": (r"procedures?(?: done| performed)?",),
     "technique": (
         r"technical quality",
@@ -92,12 +115,12 @@ LOOSE = {
 # Chinese and Japanese stand without spaces, so one may only begin where no other letter is before it.
 HAN_NAMES = {
     "findings": (
-        r"(?:影像|检查|ct|放射)?(?:所见|表现|描述)|影像学(?:所见|表现|描述)",
-        r"(?:画像|検査|ct)?所見|(?:影像|檢查)?所見",
+        r"(?:影像学?|检查|ct|放射学?)?(?:所见|表现|描述)",
+        r"(?:画像|検査|読影|影像|檢查|ct)?所見",
     ),
     "impression": (
-        r"(?:影像|检查|ct|放射)?(?:诊断|结论|印象)(?:意见|提示)?|影像学诊断|小结",
-        r"(?:画像|影像)?診断|結論|印象|まとめ|診斷",
+        r"(?:影像学?|检查|ct|放射学?)?(?:诊断|结论|印象)(?:意见|提示)?|意见|小结",
+        r"(?:画像|影像|読影)?診断|結論|印象|まとめ|診斷|インプレッション|コメント",
     ),
     "technique": (r"(?:检查|扫描)?(?:方法|技术)|(?:撮影|検査)(?:方法|条件|手技)",),
     "comparison": (r"对比|比较|比較(?:対象)?",),

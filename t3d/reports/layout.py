@@ -42,6 +42,8 @@ _FLAT = re.compile(
     rf"(?P<name>(?i:{_CORE}|{_LONGER})) ?{_COLON}"
 )
 _CORE_NAME = re.compile(rf"(?i:{_CORE})")
+# But not "results": "STRESS ECG RESULTS: .."
+_TELLING = re.compile(rf"(?!(?i:results?|details)\Z)(?i:{any_of({'report': LOOSE['report']})})")
 # In one of several lines a heading in capitals that follows a word that is not.
 _IN_LINES = any_of({kind: names for kind, names in NAMES.items() if kind != "exam"})  # "Gen EXAM:", "on EXAM:"
 _FLAT_CAPITALS = re.compile(rf"(?<=[{LOWER}0-9)%]) (?=(?P<name>(?i:{_IN_LINES})) ?{_COLON})")
@@ -95,7 +97,9 @@ def _with_lines(text: str) -> str:
 
     def cut(match: re.Match) -> str:
         name, start = match["name"], match.start()
-        if start == 0 or name[0] != name[0].upper() or not _CORE_NAME.fullmatch(name):
+        # "Clinical details: cough Description: .." tells the findings where nothing else does
+        known = _CORE_NAME.fullmatch(name) or (not findings and _TELLING.fullmatch(name))
+        if start == 0 or name[0] != name[0].upper() or not known:
             return match[0]
         # "COMPARISON: None." after a sentence of the findings stays there: what follows it is findings again. Before
         # the findings it has to end an impression that was told first.

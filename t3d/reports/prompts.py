@@ -19,8 +19,8 @@ class PromptPair(NamedTuple):
 
 
 def finding_name(name: str) -> str:
-    """ "Lung nodule", "lung-nodule" and "lung_nodule" are one finding: the last."""
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    """ "Lung nodule", "lung-nodule" and "lung_nodule" are one finding: the last; letters of any alphabet stay."""
+    return re.sub(r"[\W_]+", "_", name.lower()).strip("_")
 
 
 def read_prompts(file: str | Path | None = None) -> dict[str, PromptPair]:
@@ -48,6 +48,8 @@ def read_prompts(file: str | Path | None = None) -> dict[str, PromptPair]:
         raise T3DError(f"prompts_file {path} has no findings: add prompt pairs to it")
     pairs: dict[str, PromptPair] = {}
     for name, sides in items:
+        if not finding_name(name):
+            raise T3DError(f"prompts_file {path} has the finding {name!r}: give it a name with letters")
         if finding_name(name) in pairs:
             raise T3DError(f"prompts_file {path} names {name} twice: keep one")
         pairs[finding_name(name)] = PromptPair(

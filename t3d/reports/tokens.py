@@ -94,7 +94,7 @@ class ReportTokenizer:
         """The sentences of the chosen sections.
 
         Raises:
-            T3DError: the report is missing, is no text, or is empty.
+            T3DError: the report is missing, is no plain text, or is empty.
         """
         sentences = split_sentences(select_sections(cleaned(text, case_id), self.sections))
         return without_comparisons(sentences) if self.drop_comparisons else sentences

@@ -49,7 +49,8 @@ def folder_frames(folder: Path, who: str) -> list[Frame]:
                 others[str(data.get("Modality", "unknown"))] += 1
             elif "DirectoryRecordSequence" not in data:
                 raise T3DError(
-                    f"{file.name} is truncated or damaged: its header has no size; copy it again.", who=f"{who}:"
+                    f"DICOM file {file.name} is truncated or damaged: its header has no size; copy it again.",
+                    who=f"{who}:",
                 )
     _no_lost_slice(strange, endings, who)
     if not frames:

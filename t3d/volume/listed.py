@@ -20,7 +20,7 @@ def is_prepared(
         spacing, orientation: what the configuration asks for; None is not compared.
 
     Raises:
-        T3DError: prepared for another spacing or orientation.
+        T3DError: prepared for another spacing or orientation, or it does not say for which.
     """
     try:
         file = Path(datalist_file).expanduser()
@@ -29,7 +29,13 @@ def is_prepared(
         return False
     if not isinstance(about, dict):
         return False
-    check_grid(Path(datalist_file).name, about["spacing"], about["orientation"], spacing, orientation)
+    sides, axes = about.get("spacing"), about.get("orientation")
+    if not isinstance(axes, str) or not isinstance(sides, list) or [type(side) for side in sides] != [float] * 3:
+        raise T3DError(
+            f'{file.name}: its entry "prepared" does not say the spacing and orientation that `t3d prepare` writes '
+            "there; prepare the cohort again, or remove the entry from a raw datalist"
+        )
+    check_grid(file.name, sides, axes, spacing, orientation)
     return True
 
 
