@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from t3d.errors import T3DError
-from t3d.train.finite_weights import REMEDY
+from t3d.train.finite_weights import remedy
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class GuardedTrainer(SupervisedTrainer):
         self.accumulate = accumulate
         self._losses: list[Tensor] = []  # of the step that is being gathered
         self._skipped = 0
+        self.checkpoints: Path | None = None  # the folder where TrainingState keeps them, once it is attached
         self.add_event_handler(Events.STARTED, self._keep_scaler_for_float16)
 
     @staticmethod
@@ -115,14 +117,15 @@ class GuardedTrainer(SupervisedTrainer):
         for place, loss in enumerate(losses.tolist()):
             if not abs(loss) < float("inf"):
                 iteration = engine.state.iteration - len(losses) + 1 + place
-                raise T3DError(f"the loss is {loss} at iteration {iteration}: {REMEDY}")
+                raise T3DError(f"the loss is {loss} at iteration {iteration}: {remedy(self.checkpoints)}")
         self._skipped += 1
         if engine.scaler and engine.scaler.is_enabled() and self._skipped < MOST_SKIPPED:
             logger.info("iteration %d: gradients overflow float16, step skipped", engine.state.iteration)
             return
         times = f" ({self._skipped} times in a row)" if self._skipped > 1 else ""
         raise T3DError(
-            f"the gradients have the norm {norm.item()} at iteration {engine.state.iteration}{times}: {REMEDY}"
+            f"the gradients have the norm {norm.item()} at iteration {engine.state.iteration}{times}: "
+            f"{remedy(self.checkpoints)}"
         )
 
 
