@@ -48,6 +48,9 @@ class GuardedTrainer(SupervisedTrainer):
         T3DError: ``accumulate`` below 1; when running, a training that diverged.
     """
 
+    # the folder where TrainingState keeps them; it is attached while SupervisedTrainer is still being made
+    checkpoints: Path | None = None
+
     def __init__(self, *, clip_norm: float | None = 1.0, accumulate: int = 1, **kwargs: Any) -> None:
         if accumulate < 1:
             raise T3DError(f"accumulate {accumulate} must be 1 or more batches per step")
@@ -58,7 +61,6 @@ class GuardedTrainer(SupervisedTrainer):
         self.accumulate = accumulate
         self._losses: list[Tensor] = []  # of the step that is being gathered
         self._skipped = 0
-        self.checkpoints: Path | None = None  # the folder where TrainingState keeps them, once it is attached
         self.add_event_handler(Events.STARTED, self._keep_scaler_for_float16)
 
     @staticmethod
