@@ -51,11 +51,11 @@ def test_without_any_auroc_the_loss_is_the_gauge():
 
 def test_what_was_seen_is_kept_and_counts_once():
     engine, batches, handler = evaluated([[2.0], [1.0], [1.0]], [[1.0], [0.0], [0.0]], ["a"], cases=["x", "y", "y"])
-    scored = engine.state.scored
+    scored = handler.scored
     assert scored.cases == ["x", "y"] and scored.patients == ["px", "py"]
     assert scored.logits.tolist() == [[2.0], [1.0]] and scored.labels.tolist() == [[1.0], [0.0]]
     engine.run(batches[:1])
-    assert engine.state.scored.cases == ["x"], "an earlier pass was not forgotten"
+    assert handler.scored.cases == ["x"], "an earlier pass was not forgotten"
 
 
 def test_nothing_seen_is_no_crash():
@@ -63,7 +63,7 @@ def test_nothing_seen_is_no_crash():
     engine = Engine(lambda engine, batch: None)
     engine.state.metrics = {}
     handler.compute(engine)
-    assert engine.state.scored.logits.shape == (0, 2)
+    assert handler.scored.logits.shape == (0, 2)
 
 
 def test_mean_of_what_is_known():

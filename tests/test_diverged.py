@@ -19,7 +19,7 @@ def state(folder):
 
 def check(said, folder, before):
     assert "error" not in said.split("\n")[0].lower() and any(words in said for words in WORDS), said
-    assert "lower learning_rate" in said and "\n" not in said.strip()
+    assert "lower learning_rate" in said and "the last checkpoint is good" in said and "\n" not in said.strip()
     after = state(folder)
     assert after == before, "what was good was touched"
     for name in after:
@@ -51,6 +51,7 @@ def test_a_run_from_the_shell_that_diverges_at_once(few, tmp_path):
     assert result.returncode == 1
     last = result.stderr.strip().splitlines()[-1]
     assert last.startswith("error: ") and any(words in last for words in WORDS)
+    assert "there is no checkpoint yet" in last and "checkpoint is good" not in last
     assert "Traceback" not in result.stderr and not list((tmp_path / "models").glob("*.pt"))
     with pytest.raises(FileNotFoundError):
         weights(tmp_path)

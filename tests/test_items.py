@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from t3d.bundle.items import few_items, finding_items, given_items, labelled_items, measured_items
+from t3d.bundle.items import finding_items, given_items, labelled_items, measured_items
 from t3d.errors import T3DError
 
 
@@ -36,15 +36,6 @@ def test_without_data_a_bundle_opens_empty_and_broken_data_is_said(datalist, tmp
     datalist.write_text("{")
     with pytest.raises(T3DError, match=r"datalist.json is no datalist: it is not valid JSON"):
         labelled_items(datalist, "training")
-
-
-def test_few_items_are_chosen_where_there_is_a_choice(tmp_path):
-    items = [{"case_id": str(number), "patient_id": str(number)} for number in range(10)]
-    assert few_items(items, fraction=1, seed=0, record_file=tmp_path / "all.json") == items
-    assert few_items([], fraction=0.1, seed=0) == []
-    found = few_items(items, fraction=0.3, seed=0, record_file=tmp_path / "few.json")
-    assert len(found) == 3 and [item for item in items if item in found] == found
-    assert not (tmp_path / "all.json").exists() and (tmp_path / "few.json").is_file()
 
 
 def listed(folder, *, unknown=()):

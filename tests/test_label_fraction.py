@@ -105,8 +105,12 @@ def test_fractions_outside_the_range_are_refused(fraction):
         choose_fraction(cohort(), fraction=fraction, seed=0)
 
 
-def test_empty_lists_and_unknown_keys_are_refused():
-    with pytest.raises(T3DError, match="no cases"):
-        choose_fraction([], fraction=0.5, seed=0)
+def test_where_there_is_no_choice_nothing_is_recorded(tmp_path):
+    assert choose_fraction(cohort(), fraction=1, seed=0, record_file=tmp_path / "all.json") == cohort()
+    assert choose_fraction([], fraction=0.5, seed=0, record_file=tmp_path / "none.json") == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_key_is_refused():
     with pytest.raises(T3DError, match="no case of the list has it"):
         choose_fraction(cohort(), fraction=0.5, seed=0, stratify="sex")

@@ -1,10 +1,13 @@
 import hashlib
 import json
 
+import pytest
 import torch
+from monai.networks.nets import SwinUNETR
 
+from t3d.errors import T3DError
 from t3d.train.best_model import BestModel
-from t3d.train.model_hand_over import ModelHandOver, amp_dtype
+from t3d.train.model_hand_over import HandOver, ModelHandOver, amp_dtype
 
 
 class FakeEngine:
@@ -53,3 +56,24 @@ def test_the_record_says_what_the_training_autocast_to(tmp_path):
     assert (record["kind"], record["amp_dtype"]) == ("classification", "bfloat16")
     engine.amp_kwargs = {}
     assert amp_dtype(engine) == "float16"  # torch's own choice for CUDA
+
+
+def test_a_best_model_that_was_deleted_is_said(tmp_path):
+    network = torch.nn.Linear(1, 1)
+    best = BestModel(ckpt_dir=str(tmp_path), network=network, gauge="dice")
+    best.compare(FakeEngine(dice=0.5))
+    (tmp_path / "model_best.pt").unlink()
+    hand_over = ModelHandOver(ckpt_dir=str(tmp_path), network=network, record={}, best=best)
+    with pytest.raises(T3DError, match=r"model_best\.pt, .* \(0\.5\), has been deleted and no model"):
+        hand_over.write(FakeEngine())
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_encoder_s_record_names_the_whole_network_too(tmp_path):
+    network = SwinUNETR(in_channels=1, out_channels=2, feature_size=12, window_size=2)
+    HandOver(ckpt_dir=str(tmp_path), network=network, record={"network": {"window_size": 2}}).write(FakeEngine())
+    record = json.loads((tmp_path / "encoder.json").read_text())
+    assert set(record["files"]) == {"model.pt", "encoder.pt", "encoder.safetensors"}
+    for name, digest in record["files"].items():
+        assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
+    assert torch.equal(read(tmp_path, "model.pt")["out.conv.conv.bias"], network.out.conv.conv.bias)

@@ -68,10 +68,9 @@ def test_one_class_is_left_at_one_half(caplog):
 def stored(tmp_path):
     weights = tmp_path / "model.pt"
     weights.write_bytes(b"weights")
-    engine = SimpleNamespace(state=SimpleNamespace(scored=Scored(
-        ["c0", "c1"], ["p0", "p1"], np.array([[3.0], [-3.0]]), np.array([[1.0], [0.0]])
-    )))  # fmt: skip
-    StoreThresholds(weights=str(weights), findings=["a"]).write(engine)
+    handler = StoreThresholds(weights=str(weights), findings=["a"])
+    handler.seen.scored = Scored(["c0", "c1"], ["p0", "p1"], np.array([[3.0], [-3.0]]), np.array([[1.0], [0.0]]))
+    handler.write(SimpleNamespace())
     return weights
 
 

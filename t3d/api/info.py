@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from t3d.api.model import RECORDS, model_folder
-from t3d.errors import T3DError
+from t3d.api.model import model_folder, model_record
 from t3d.evaluate.thresholds import read_thresholds
 from t3d.volume.label_table import class_values
-from t3d.weights.record import read_record, settings_of
+from t3d.weights.record import settings_of
 
 
 def describe(model: str | Path) -> dict[str, Any]:
@@ -26,10 +25,7 @@ def describe(model: str | Path) -> dict[str, Any]:
     """
     place = Path(model)
     with model_folder(place) as folder:
-        name = next((name for name in RECORDS if (folder / name).is_file()), None)
-        if name is None:
-            raise T3DError(f"{place} holds no trained model: no {' or '.join(RECORDS)} under models/; give another")
-        record = read_record(folder / name, kinds=RECORDS[name])
+        _, record = model_record(folder, place)
         settings = settings_of(record)
         return {
             "kind": record["kind"],

@@ -21,13 +21,13 @@ from t3d.networks.recorded import network_settings, pretrain_network
 from t3d.networks.text_encoder import TextEncoder
 from t3d.networks.volume_classifier import VolumeClassifier
 from t3d.volume.label_table import class_values
-from t3d.weights import load_network
-from t3d.weights.record import ENCODER, MODEL, describes, read_record, recorded_amp_dtype, settings_of
+from t3d.weights import load_model, load_pretrained
+from t3d.weights.record import read_record, recorded_amp_dtype, settings_of
+from t3d.weights.trained import RECORDS
 
 logger = logging.getLogger(__name__)
 
 WEIGHTS = "model.pt"
-RECORDS = {"encoder.json": ENCODER, "model.json": MODEL}
 _SIZES = ("feature_size", "window_size")
 _LARGEST = 8 << 30
 
@@ -129,14 +129,16 @@ def _unzip_models(archive: Path, folder: Path) -> None:
                 (folder / parts[2]).write_bytes(file.read(member))
 
 
-def _record(folder: Path, place: Path) -> tuple[Mapping[str, Any], dict[str, Any]]:
+def model_record(folder: Path, place: Path) -> tuple[str, dict[str, Any]]:
+    """Name and content of the record in a model's folder; `place` is what the user gave, for the message."""
     name = next((name for name in RECORDS if (folder / name).is_file()), None)
     if name is None:
         raise T3DError(f"{place} holds no trained model: no {' or '.join(RECORDS)} under models/; give another")
-    record = read_record(folder / name, kinds=RECORDS[name])
-    if (folder / WEIGHTS).is_file():
-        # weights of another training fit the network as well, and would speak under this record's labels
-        describes(record, folder / WEIGHTS, name=name)
+    return name, read_record(folder / name, kinds=RECORDS[name])
+
+
+def _record(folder: Path, place: Path) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    name, record = model_record(folder, place)
     settings = settings_of(record)
     missing = [key for key in ("spacing", "orientation", "hu_range", "crop_size", *_SIZES) if key not in settings]
     if missing:
@@ -165,7 +167,7 @@ def _built(folder: Path, record: Mapping[str, Any], settings: dict[str, Any], de
         raise T3DError(
             f"{folder} holds a network of kind {kind}: only encoders, segmentations and classifications run"
         )
-    load_network(network, folder / WEIGHTS)
+    (load_pretrained if kind == "encoder" else load_model)(network, folder / WEIGHTS)
     preparation = Preparation(
         spacing=settings["spacing"], orientation=settings["orientation"], hu_range=settings["hu_range"]
     )

@@ -26,14 +26,14 @@ def labelled_items(
 
     Args:
         datalist_file, split: file and name of the list.
-        fraction, seed, record_file: see ``few_items``.
+        fraction, seed, record_file: see ``choose_fraction``.
     """
     file = Path(datalist_file)
     if not file.is_file() or not read_datalist(file).get(split):
         return []
     found = load_decathlon_datalist(file, True, split)
     items = [{**_identity(item), **_present(item, ("image", "label"))} for item in found]
-    return few_items(items, fraction=fraction, seed=seed, record_file=record_file, split=split)
+    return choose_fraction(items, fraction=fraction, seed=seed, record_file=record_file, split=split)
 
 
 def finding_items(
@@ -51,29 +51,14 @@ def finding_items(
     Args:
         datalist_file, split: see ``load_datalist``.
         names, need_both: see ``labelled``; they are asked of the whole list.
-        fraction, seed, record_file: see ``few_items``. A share of another list than that of training is taken of the
-            cases that know a finding: a single one that knows none would measure nothing.
+        fraction, seed, record_file: see ``choose_fraction``. A share of another list than that of training is taken of
+            the cases that know a finding: a single one that knows none would measure nothing.
     """
     items = labelled(load_datalist(datalist_file, split, need_report=False), names, need_both=need_both)
     if fraction != 1 and split != TRAINING:
         items = [item for item in items if not all(math.isnan(value) for value in item["label"])]
-    return few_items(items, fraction=fraction, seed=seed, record_file=record_file, stratify="findings", split=split)
-
-
-def few_items(
-    items: Sequence[dict],
-    *,
-    fraction: float,
-    seed: int,
-    record_file: str | Path | None = None,
-    stratify: str | None = None,
-    split: str = TRAINING,
-) -> list[dict]:
-    """``choose_fraction``, where there is something to choose: all items for a fraction of 1 or without data."""
-    if fraction == 1 or not items:
-        return list(items)
     return choose_fraction(
-        items, fraction=fraction, seed=seed, record_file=record_file, stratify=stratify, split=split
+        items, fraction=fraction, seed=seed, record_file=record_file, stratify="findings", split=split
     )
 
 

@@ -24,14 +24,15 @@ def choose_fraction(
     stratify: str | None = None,
     split: str = TRAINING,
 ) -> list[dict]:
-    """Keep a share of the patients, with all their cases.
+    """Keep a share of the patients, with all their cases; all of them, and no record, where there is no choice.
 
     Patients stand in one order that depends on the seed and their ids alone, and the first of them are kept: so
     1 % lies inside 10 % inside 100 %, and every initialisation that is compared sees the same cases.
 
     Args:
         items: datalist items with ``patient_id`` and ``case_id``, in any order.
-        fraction: share of the patients in (0, 1]; rounded up to whole patients.
+        fraction: share of the patients in (0, 1]; rounded up to whole patients. At 1, and of no items, nothing is
+            chosen.
         seed: of the order.
         record_file: JSON file that says what was kept: ``fraction``, ``seed``, ``stratify``, ``patients``, ``cases``
             and ``of`` (both numbers of the whole list); for another list than that of training under its name.
@@ -45,13 +46,13 @@ def choose_fraction(
         The items that are kept, in the order they came in.
 
     Raises:
-        T3DError: no items, a fraction outside (0, 1], no item has ``stratify``, or ``record_file`` records another
+        T3DError: a fraction outside (0, 1], no item has ``stratify``, or ``record_file`` records another
             subset.
     """
     if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction <= 1:
         raise T3DError(f"label_fraction {fraction!r} is outside (0, 1]: 0.1 keeps a tenth of the patients, 1.0 all")
-    if not items:
-        raise T3DError(f"label_fraction has no cases to choose from: the {split} list is empty; add cases to it")
+    if fraction == 1 or not items:
+        return list(items)
     patients = sorted({str(item["patient_id"]) for item in items}, key=lambda name: _key(seed, name))
     if stratify is not None:
         patients = _spread(patients, _classes(items, stratify))

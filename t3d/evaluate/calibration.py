@@ -6,7 +6,6 @@ from typing import cast
 from monai.engines import SupervisedEvaluator
 from torch import nn
 
-from t3d.evaluate.classification_metrics import ClassificationMetrics
 from t3d.evaluate.thresholds import StoreThresholds
 from t3d.weights import load_network
 
@@ -30,10 +29,7 @@ def calibrate(network: nn.Module, *, weights: str, findings: Sequence[str], eval
         network=evaluator.network,
         inferer=evaluator.inferer,
         prepare_batch=evaluator.prepare_batch,
-        val_handlers=[
-            ClassificationMetrics(findings=findings),
-            StoreThresholds(weights=weights, findings=findings),
-        ],
+        val_handlers=[StoreThresholds(weights=weights, findings=findings)],
         amp=evaluator.amp,
         amp_kwargs=evaluator.amp_kwargs,
         decollate=False,

@@ -27,7 +27,7 @@ class Scored:
 
 
 class ClassificationMetrics:
-    """Collects logits and labels of an evaluator's pass; at its end sets ``engine.state.scored`` and metrics.
+    """Collects logits and labels of an evaluator's pass; at its end sets the engine's metrics, and ``scored``.
 
     - ``val_loss``: masked cross-entropy over the whole list, all findings weighed alike;
     - ``val_mean_auroc``: mean over the findings with both classes; absent where there is none;
@@ -39,12 +39,16 @@ class ClassificationMetrics:
 
     Args:
         findings: F names, in the order of the logits.
+
+    Attributes:
+        scored: of the last pass, for those who write it.
     """
 
     def __init__(self, *, findings: Sequence[str]) -> None:
         self.findings = list(findings)
         self.rows: list[tuple[str, str, list[float], list[float]]] = []
         self.told = False
+        self.scored = Scored()
 
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator."""
@@ -66,8 +70,8 @@ class ClassificationMetrics:
             self.rows.append((str(case), str(patient), scores, states))
 
     def compute(self, engine: Engine) -> None:
-        """Set ``engine.state.scored`` and the metrics."""
-        scored = engine.state.scored = self._gathered()
+        """Set ``scored`` and the engine's metrics."""
+        scored = self.scored = self._gathered()
         loss = float(MaskedBCE()(torch.as_tensor(scored.logits), torch.as_tensor(scored.labels)))
         areas = {
             name: auroc(scored.logits[:, place], scored.labels[:, place]) for place, name in enumerate(self.findings)

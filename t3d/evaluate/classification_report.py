@@ -16,9 +16,10 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
-from t3d.evaluate.classification_metrics import Scored, mean_known
+from t3d.evaluate.classification_metrics import ClassificationMetrics, Scored, mean_known
 from t3d.evaluate.thresholds import calibrated
 from t3d.files import json_bytes, refuse_existing
+from t3d.infer.case_by_case import failed_cases
 from t3d.metrics.classification import auprc, auroc, calibration_error, f1, roc_curve, sensitivity, specificity
 from t3d.metrics.intervals import bootstrap_statistic
 
@@ -48,12 +49,14 @@ class ClassificationReport:
         overwrite: bool = False,
     ) -> None:
         self.folder = Path(output_dir)
+        self.seen = ClassificationMetrics(findings=findings)
         self.points = {name: thresholds[name] for name in findings}
         self.settings = dict(settings)
         self.overwrite = overwrite
 
     def attach(self, engine: Engine) -> None:
-        """Attach to the evaluator, after ``ClassificationMetrics``."""
+        """Attach to the evaluator."""
+        self.seen.attach(engine)
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.COMPLETED, self.write)
 
@@ -65,10 +68,10 @@ class ClassificationReport:
         """Write the three files on the first process."""
         if idist.get_rank() != 0:
             return
-        scored = engine.state.scored
+        scored = self.seen.scored
         scores = calibrated(scored.logits, self.points)
-        failed = list(getattr(engine.state, "failed_cases", []))  # left by t3d.infer.case_by_case
-        content = {**summarise(scored, scores, self.points), "failed": failed, "settings": self.settings}
+        measured = summarise(scored, scores, self.points)
+        content = {**measured, "failed": failed_cases(engine), "settings": self.settings}
         figure = draw(scores, scored.labels, content["findings"])
         write_atomically(
             {

@@ -17,6 +17,7 @@ from t3d.atomic import write_atomically
 from t3d.errors import T3DError
 from t3d.evaluate.ranking import recall_and_rank
 from t3d.files import json_bytes, refuse_existing
+from t3d.infer.case_by_case import failed_cases
 from t3d.infer.text_embeddings import TextEmbeddings
 from t3d.reports.tokens import report_number
 
@@ -110,7 +111,7 @@ class Retrieval:
             "cases": len(cases),
             "patients": len(np.unique(patients)),
             "distinct_reports": len(self.numbers),
-            "failed": list(getattr(engine.state, "failed_cases", [])),
+            "failed": failed_cases(engine),
             "report_to_volume": to_volume,
             "volume_to_report": to_report,
             "settings": self.settings,

@@ -14,6 +14,7 @@ from nibabel.affines import voxel_sizes
 from t3d.errors import T3DError
 from t3d.evaluate.metric_report import write_metrics
 from t3d.files import refuse_existing
+from t3d.infer.case_by_case import failed_cases
 from t3d.metrics.lesions import match_lesions
 from t3d.metrics.overlap import TOLERANCE_MM, case_overlap
 from t3d.metrics.segmentation_summary import summarise
@@ -134,7 +135,7 @@ class SegmentationMetrics:
 
     def write(self, engine: Engine) -> None:
         """Write the three files; nothing when no case could be measured."""
-        failed = list(getattr(engine.state, "failed_cases", []))
+        failed = failed_cases(engine)
         if not self.cases:
             logger.warning("no case was measured, so %s is not written", self.folder / "metrics.json")
             return

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from t3d.errors import T3DError
+from t3d.evaluate.classification_metrics import ClassificationMetrics
 from t3d.files import read_json, sha256, write_json
 from t3d.metrics.classification import known, roc_curve
 
@@ -98,17 +99,19 @@ class StoreThresholds:
 
     def __init__(self, *, weights: str, findings: Sequence[str]) -> None:
         self.weights = Path(weights)
+        self.seen = ClassificationMetrics(findings=findings)
         self.findings = list(findings)
 
     def attach(self, engine: Engine) -> None:
-        """Attach to the evaluator, after ``ClassificationMetrics``."""
+        """Attach to the evaluator."""
+        self.seen.attach(engine)
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def write(self, engine: Engine) -> None:
         """Choose and write on the first process."""
         if idist.get_rank() != 0:
             return
-        scored = engine.state.scored
+        scored = self.seen.scored
         content = {
             "format_version": FORMAT_VERSION,
             "model": self.weights.name,

@@ -17,6 +17,7 @@ from t3d.atomic import write_atomically
 from t3d.errors import T3DError
 from t3d.evaluate.zero_shot_metrics import finding_states, score_metrics
 from t3d.files import json_bytes, refuse_existing
+from t3d.infer.case_by_case import failed_cases
 from t3d.infer.text_embeddings import TextEmbeddings
 from t3d.reports.prompts import PromptPair, choose_prompts, finding_name, read_prompts
 
@@ -115,7 +116,7 @@ class ZeroShot:
                 {"case_id": case, "scores": {n: float(s) for n, s in zip(names, self.scores[case], strict=True)}}
                 for case in cases
             ],
-            "failed": list(getattr(engine.state, "failed_cases", [])),
+            "failed": failed_cases(engine),
         }
         files = {
             self.folder / "predictions.csv": _csv(names, self.scores).encode(),

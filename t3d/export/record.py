@@ -75,7 +75,7 @@ def _must_agree(record: Mapping[str, Any], path: Path, onnx_file: Path) -> None:
         for key in ours
         if key in theirs and not same_value(ours[key], theirs[key])
     ]
-    # the pre-training's record names its encoder's files only, so there the settings must do
+    # up to 0.1 the pre-training's record named its encoder's files only, so there the settings must do
     other = [name for name, digest in record["weights"].items() if name in files and files[name] != digest]
     if different or other:
         what = "; ".join(different) or f"it has other weights ({', '.join(other)})"

@@ -15,7 +15,7 @@ from t3d.files import sha256
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.volume_classifier import VolumeClassifier
 from t3d.networks.window_grid import window_sides, window_starts
-from t3d.weights import load_network
+from t3d.weights import load_model, load_pretrained
 
 PREPROCESSING = ("spacing", "orientation", "hu_range", "crop_size")
 # which settings of inference.json describe the network of each bundle, as in its record of the training
@@ -68,7 +68,7 @@ def read_trained(bundle_root: str | Path, *, ckpt_dir: str | Path | None = None)
     kind = next((kind for kind in (*NETWORK, PretrainNetwork) if isinstance(network, kind)), None)
     if kind is None:
         raise T3DError(f"{config} makes a {type(network).__name__}, which t3d export does not know.")
-    load_network(network, weights)
+    (load_pretrained if kind is PretrainNetwork else load_model)(network, weights)
 
     def values(names: tuple[str, ...]) -> dict[str, Any]:
         return {name: parser.get_parsed_content(name) for name in names}

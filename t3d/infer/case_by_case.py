@@ -32,8 +32,8 @@ def run_cases(
     The evaluator's own data loader is not used. Its handlers see STARTED, EPOCH_STARTED, for every case
     ITERATION_STARTED and ITERATION_COMPLETED, then EPOCH_COMPLETED and COMPLETED once, over the cases that went
     well. Where loading, network, post-processing or a handler fails, the remaining steps of that case are left
-    out: put handlers that count a case after those that may refuse it. Handlers at COMPLETED find the failures
-    in ``engine.state.failed_cases``. MemoryError and KeyboardInterrupt end the run; a CUDA out-of-memory error
+    out: put handlers that count a case after those that may refuse it. Handlers at COMPLETED ask ``failed_cases``
+    for the failures. MemoryError and KeyboardInterrupt end the run; a CUDA out-of-memory error
     is the failure of its case. For one process; every process of a distributed run would do all cases.
 
     ``output_dir/cases.json`` then holds ``{"done": [case_id], "skipped": [case_id], "failed": [{"case_id",
@@ -66,6 +66,14 @@ def run_cases(
         raise T3DError(
             f"{len(failed)} of {len(guarded.names)} cases failed: see {file.name}; first: {_sentence(failed[0])}"
         )
+
+
+def failed_cases(engine: Engine) -> list[dict[str, str]]:
+    """The cases that failed in the run an engine is in, each ``{"case_id", "error"}``; none in another kind of run.
+
+    They are kept on the engine: run and handlers meet nowhere else.
+    """
+    return list(getattr(engine.state, "failed_cases", []))
 
 
 def _run(evaluator: Engine, loader: DataLoader, names: list[str], done: list[str], failed: list[dict]) -> None:

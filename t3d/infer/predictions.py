@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 
 from t3d.atomic import write_atomically
 from t3d.files import json_bytes, refuse_existing
+from t3d.infer.case_by_case import failed_cases
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class SavePredictions:
             "findings": self.findings,
             "thresholds": self.thresholds,
             "cases": self.cases,
-            "failed": list(getattr(engine.state, "failed_cases", [])),
+            "failed": failed_cases(engine),
         }
         write_atomically(
             {

@@ -1,17 +1,13 @@
 """Refuses weights with NaN or infinite values, before they replace good ones on disk."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from t3d.errors import T3DError
-
-# What a person does about a diverged training, whoever noticed it.
-REMEDY = (
-    "lower learning_rate or check the images; the last checkpoint is good, and the same command with another "
-    "--learning_rate and --allow_changed \"['learning_rate']\" goes on from it"
-)
+from t3d.train.checkpoint_files import checkpoint_files
 
 
 def spoilt(state: Mapping[str, Tensor]) -> tuple[int, int]:
@@ -21,11 +17,26 @@ def spoilt(state: Mapping[str, Tensor]) -> tuple[int, int]:
     return (len(floats) - int(torch.stack(finite).sum()) if floats else 0), len(floats)
 
 
-def check_finite_weights(network: nn.Module) -> None:
-    """Raise a T3DError where a parameter or buffer of a network is not finite."""
+def remedy(checkpoints: Path | None) -> str:
+    """What a person does about a diverged training, whoever noticed it.
+
+    Args:
+        checkpoints: the folder of its checkpoints, where it keeps any; before the first one nothing can be gone on
+            from.
+    """
+    if checkpoints is None or not checkpoint_files(checkpoints):
+        return "lower learning_rate or check the images, and start again: there is no checkpoint yet to go on from"
+    return (
+        "lower learning_rate or check the images; the last checkpoint is good, and the same command with another "
+        "--learning_rate and --allow_changed \"['learning_rate']\" goes on from it"
+    )
+
+
+def check_finite_weights(network: nn.Module, *, checkpoints: Path) -> None:
+    """Raise a T3DError where a parameter or buffer of a network is not finite; see `remedy` for the folder."""
     bad, known = spoilt(network.state_dict())
     if bad:
         raise T3DError(
             f"the training diverged: {bad} of {known} tensors of the network hold NaN or infinite values and are not "
-            f"saved; {REMEDY}"
+            f"saved; {remedy(checkpoints)}"
         )

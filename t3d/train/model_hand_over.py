@@ -1,7 +1,7 @@
 """What training leaves behind for the other stages: an encoder, or a model to use, with a record of it."""
 
-import io
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from t3d.atomic import write_atomically
 from t3d.files import json_bytes, sha256
 from t3d.train.best_model import BestModel
 from t3d.train.finite_weights import check_finite_weights
-from t3d.weights import save_encoder, save_network, unwrapped
+from t3d.weights import network_bytes, save_encoder
 from t3d.weights.model_record import RECORD_NAME
 from t3d.weights.record import model_kind, new_record
 
@@ -29,53 +29,19 @@ def amp_dtype(engine: Engine) -> str | None:
     return str(engine.amp_kwargs.get("dtype", torch.float16)).removeprefix("torch.")  # CUDA's own default
 
 
-class HandOver:
-    """Writes ``model.pt``, ``encoder.pt``, ``encoder.safetensors`` and ``encoder.json`` at the end of training.
-
-    Args:
-        ckpt_dir: folder for the files.
-        network: trained network.
-        record: goes into ``encoder.json``: ``network`` and ``preprocessing`` numbers.
-    """
-
-    def __init__(self, *, ckpt_dir: str, network: nn.Module, record: dict) -> None:
-        self.folder = Path(ckpt_dir)
-        self.network = network
-        self.record = record
-
-    def attach(self, engine: Engine) -> None:
-        """Attach to the trainer."""
-        engine.add_event_handler(Events.COMPLETED, self.write)
-
-    def write(self, engine: Engine) -> None:
-        """Write the files on the first process; weights that are not finite raise a T3DError."""
-        check_finite_weights(self.network)
-        if idist.get_rank() != 0:
-            return
-        save_network(self.network, self.folder / "model.pt")
-        save_encoder(self.network, self.folder, record={"amp_dtype": amp_dtype(engine), **self.record})
-        logger.info("wrote model.pt, encoder.pt, encoder.safetensors and encoder.json to %s", self.folder)
-
-
-class ModelHandOver:
-    """Writes ``model.pt``, ``model_last.pt`` and ``model.json`` at the end of training.
-
-    ``model.pt`` is a plain state dict: the best on validation, or the last where nothing was validated.
+class _AtTheEnd(ABC):
+    """What both kinds of hand-over share: finite weights, one process, the folder, the end of training.
 
     Args:
         ckpt_dir: folder for the files.
         network: trained network (looked through DistributedDataParallel).
-        record: goes into ``model.json``: ``network``, ``preprocessing``, ``recipe``, and ``labels`` or ``findings``.
-        best: the handler that kept ``model_best.pt``, if there was validation.
+        record: what the training knows for the record beside the weights.
     """
 
-    def __init__(
-        self, *, ckpt_dir: str, network: nn.Module, record: Mapping[str, Any], best: BestModel | None = None
-    ) -> None:
+    def __init__(self, *, ckpt_dir: str, network: nn.Module, record: Mapping[str, Any]) -> None:
         self.folder = Path(ckpt_dir)
         self.network = network
         self.record = record
-        self.best = best
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer, after the training state."""
@@ -83,23 +49,61 @@ class ModelHandOver:
 
     def write(self, engine: Engine) -> None:
         """Write the files on the first process, the record last; weights that are not finite raise a T3DError."""
-        check_finite_weights(self.network)
-        if idist.get_rank() != 0:
-            return
-        buffer = io.BytesIO()
-        torch.save({name: tensor.cpu() for name, tensor in unwrapped(self.network).state_dict().items()}, buffer)
-        last = buffer.getvalue()
+        check_finite_weights(self.network, checkpoints=self.folder)
+        if idist.get_rank() == 0:
+            names = self.files(engine, {"amp_dtype": amp_dtype(engine), **self.record})
+            logger.info("wrote %s to %s", names, self.folder)
+
+    @abstractmethod
+    def files(self, engine: Engine, record: Mapping[str, Any]) -> str:
+        """Write the files with this record, and say in words which."""
+
+
+class HandOver(_AtTheEnd):
+    """Writes ``model.pt``, ``encoder.pt``, ``encoder.safetensors`` and ``encoder.json`` at the end of training.
+
+    Args:
+        ckpt_dir, network, record: see above; ``record`` has ``network`` and ``preprocessing`` numbers.
+    """
+
+    def files(self, engine: Engine, record: Mapping[str, Any]) -> str:
+        """The whole network, and its encoder in the two forms that others read."""
+        save_encoder(self.network, self.folder, record=record, beside={"model.pt": network_bytes(self.network)})
+        return "model.pt, encoder.pt, encoder.safetensors and encoder.json"
+
+
+class ModelHandOver(_AtTheEnd):
+    """Writes ``model.pt``, ``model_last.pt`` and ``model.json`` at the end of training.
+
+    ``model.pt`` is a plain state dict: the best on validation, or the last where nothing was validated.
+
+    Args:
+        ckpt_dir, network, record: see above; ``record`` has ``network``, ``preprocessing``, ``recipe``, and ``labels``
+            or ``findings``.
+        best: the handler that kept ``model_best.pt``, if there was validation.
+    """
+
+    def __init__(
+        self, *, ckpt_dir: str, network: nn.Module, record: Mapping[str, Any], best: BestModel | None = None
+    ) -> None:
+        super().__init__(ckpt_dir=ckpt_dir, network=network, record=record)
+        self.best = best
+
+    def files(self, engine: Engine, record: Mapping[str, Any]) -> str:
+        """The model to use, and the last one beside it.
+
+        Raises:
+            T3DError: the best one was deleted.
+        """
+        last = network_bytes(self.network)
         best = self.best if self.best is not None and self.best.value is not None else None
-        contents = {"model.pt": last if best is None else best.path.read_bytes(), "model_last.pt": last}
-        more = {
-            "model": "last" if best is None else "best",
-            "epochs": engine.state.epoch,
-            **({} if best is None else {"best": best.state_dict()}),
-            "amp_dtype": amp_dtype(engine),
-            **self.record,
-        }
-        files = {name: sha256(content) for name, content in contents.items()}
-        record = new_record(model_kind(self.record), files=files, record=more)
-        contents[RECORD_NAME] = json_bytes(record)
+        contents = {"model.pt": last if best is None else best.read(), "model_last.pt": last}
+        which = "last" if best is None else "best"
+        chosen = {"model": which, "epochs": engine.state.epoch}
+        if best is not None:
+            chosen["best"] = best.state_dict()
+        hashes = {name: sha256(content) for name, content in contents.items()}
+        made = new_record(model_kind(record), files=hashes, record={**chosen, **record})
+        contents[RECORD_NAME] = json_bytes(made)
         write_atomically({self.folder / name: data for name, data in contents.items()})
-        logger.info("wrote model.pt (the %s), model_last.pt and %s to %s", record["model"], RECORD_NAME, self.folder)
+        return f"model.pt (the {which}), model_last.pt and {RECORD_NAME}"

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from t3d.errors import T3DError
 from t3d.train.bfloat16_on_cpu import CheckBfloat16
-from t3d.train.finite_weights import REMEDY
+from t3d.train.finite_weights import remedy
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,9 @@ class GuardedTrainer(SupervisedTrainer):
     Raises:
         T3DError: ``accumulate`` below 1; when running, a training that diverged.
     """
+
+    # the folder where TrainingState keeps them; it is attached while SupervisedTrainer is still being made
+    checkpoints: Path | None = None
 
     def __init__(self, *, clip_norm: float | None = 1.0, accumulate: int = 1, **kwargs: Any) -> None:
         if accumulate < 1:
@@ -122,14 +126,15 @@ class GuardedTrainer(SupervisedTrainer):
         for place, loss in enumerate(losses.tolist()):
             if not abs(loss) < float("inf"):
                 iteration = engine.state.iteration - len(losses) + 1 + place
-                raise T3DError(f"the loss is {loss} at iteration {iteration}: {REMEDY}")
+                raise T3DError(f"the loss is {loss} at iteration {iteration}: {remedy(self.checkpoints)}")
         self._skipped += 1
         if engine.scaler and engine.scaler.is_enabled() and self._skipped < MOST_SKIPPED:
             logger.info("iteration %d: gradients overflow float16, step skipped", engine.state.iteration)
             return
         times = f" ({self._skipped} times in a row)" if self._skipped > 1 else ""
         raise T3DError(
-            f"the gradients have the norm {norm.item()} at iteration {engine.state.iteration}{times}: {REMEDY}"
+            f"the gradients have the norm {norm.item()} at iteration {engine.state.iteration}{times}: "
+            f"{remedy(self.checkpoints)}"
         )
 
 

@@ -1,7 +1,6 @@
 """Checkpoints a killed run goes on from by itself."""
 
 import logging
-import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,13 @@ from torch.optim.lr_scheduler import LambdaLR
 from t3d.atomic import write_atomically
 from t3d.errors import T3DError
 from t3d.train.best_model import BestModel
+from t3d.train.checkpoint_files import checkpoint_file, checkpoint_files
 from t3d.train.finite_weights import check_finite_weights, spoilt
 from t3d.train.same_recipe import go_on_with
+from t3d.train.trainer import GuardedTrainer
 from t3d.weights import unwrapped
 
 logger = logging.getLogger(__name__)
-
-_NAME = re.compile(r"checkpoint_epoch=(\d+)\.pt")
 
 
 class TrainingState:
@@ -78,7 +77,9 @@ class TrainingState:
         self.keep = keep
 
     def attach(self, engine: Engine) -> None:
-        """Attach to the trainer."""
+        """Attach to the trainer, which then knows where its checkpoints are."""
+        if isinstance(engine, GuardedTrainer):
+            engine.checkpoints = self.folder
         engine.add_event_handler(Events.STARTED, self.resume)
         engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
         engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.every), self.save)
@@ -90,11 +91,6 @@ class TrainingState:
         key = np.random.SeedSequence(self.seed, spawn_key=(engine.state.epoch, idist.get_rank()))
         torch.manual_seed(int(key.generate_state(1)[0]))
 
-    def checkpoints(self) -> list[tuple[int, Path]]:
-        """(epoch, path) of the checkpoints in the folder, oldest first."""
-        found = [(int(m[1]), path) for path in self.folder.glob("*.pt") if (m := _NAME.fullmatch(path.name))]
-        return sorted(found)
-
     def resume(self, engine: Engine) -> None:
         """Load the newest checkpoint, if there is one and this process has not trained yet."""
         if engine.state.iteration > 0:
@@ -102,7 +98,7 @@ class TrainingState:
         if idist.get_rank() == 0:
             for unfinished in self.folder.glob(".checkpoint_epoch=*.tmp"):
                 unfinished.unlink()  # a killed run was writing it
-        found = self.checkpoints()
+        found = checkpoint_files(self.folder)
         if not found:
             logger.info("no checkpoint in %s: training starts from the beginning", self.folder)
             return
@@ -135,7 +131,7 @@ class TrainingState:
         Raises:
             T3DError: weights that are not finite, or the file could not be written; the earlier checkpoints stay.
         """
-        check_finite_weights(self.network)
+        check_finite_weights(self.network, checkpoints=self.folder)
         if idist.get_rank() != 0:
             return
         scaler = getattr(engine, "scaler", None)
@@ -146,14 +142,14 @@ class TrainingState:
             "epoch": engine.state.epoch,
             "recipe": self.recipe,
         }
-        path = self.folder / f"checkpoint_epoch={engine.state.epoch}.pt"
+        path = checkpoint_file(self.folder, engine.state.epoch)
         write_atomically({path: lambda file: torch.save(content, file)})
-        for _, old in self.checkpoints()[: -self.keep]:
+        for _, old in checkpoint_files(self.folder)[: -self.keep]:
             old.unlink()
 
     def save_last(self, engine: Engine) -> None:
         """Write the checkpoint of the last epoch, where ``every`` passed it over."""
-        if engine.state.epoch not in dict(self.checkpoints()):
+        if engine.state.epoch not in dict(checkpoint_files(self.folder)):
             self.save(engine)
 
     def _read(self, path: Path) -> dict:

@@ -37,13 +37,16 @@ def encoder_state(network: nn.Module) -> dict[str, Tensor]:
     return _snapshot(encoder.state_dict(prefix=backbone.prefix))
 
 
-def save_encoder(network: nn.Module, folder: str | Path, *, record: Mapping[str, Any]) -> dict:
+def save_encoder(
+    network: nn.Module, folder: str | Path, *, record: Mapping[str, Any], beside: Mapping[str, bytes] | None = None
+) -> dict:
     """Write ``encoder.pt``, ``encoder.safetensors`` and, last, ``encoder.json`` into a folder.
 
     Args:
         network: any network with an encoder of ``t3d.networks.encoders``.
         folder: made if absent; earlier files of these names are replaced.
         record: what the training knows, above all ``preprocessing``; see ``t3d.weights.encoder_record.make_record``.
+        beside: file name -> content of what is written along with them and named in the record too.
 
     Returns:
         The content of ``encoder.json``.
@@ -54,9 +57,7 @@ def save_encoder(network: nn.Module, folder: str | Path, *, record: Mapping[str,
     """
     folder = Path(folder)
     state = encoder_state(network)
-    pickled = io.BytesIO()
-    torch.save(state, pickled)
-    weights = {"encoder.pt": pickled.getvalue(), "encoder.safetensors": safetensors.torch.save(state)}
+    weights = {"encoder.pt": _pickled(state), "encoder.safetensors": safetensors.torch.save(state), **(beside or {})}
     hashes = {name: sha256(content) for name, content in weights.items()}
     content = make_record(state, files=hashes, record=record)
     files = {**weights, RECORD_NAME: json_bytes(content)}
@@ -154,6 +155,11 @@ def save_network(network: nn.Module, path: str | Path) -> None:
     write_atomically({Path(path): lambda file: torch.save(state, file)})
 
 
+def network_bytes(network: nn.Module) -> bytes:
+    """The file of a network's plain state dict, on the CPU."""
+    return _pickled(_snapshot(unwrapped(network).state_dict()))
+
+
 def load_network(network: nn.Module, path: str | Path) -> nn.Module:
     """Load a whole state dict strictly, or change nothing and raise.
 
@@ -193,6 +199,12 @@ def _encoder(network: nn.Module) -> tuple[Backbone, nn.Module]:
             "or SegResNetDS."
         )
     return found
+
+
+def _pickled(state: Mapping[str, Tensor]) -> bytes:
+    file = io.BytesIO()
+    torch.save(dict(state), file)
+    return file.getvalue()
 
 
 def _snapshot(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
