@@ -42,6 +42,7 @@ def phantoms(
     shape: int | str | tuple[int, ...] = (128, 128, 128),
     noise: float | None = None,
     montage: bool = True,
+    workers: int = 1,
 ) -> None:
     """Write a synthetic torso CT cohort: volumes, labels, findings, reports, datalist.json and a picture.
 
@@ -55,10 +56,11 @@ def phantoms(
         shape: voxels along x, y and z, such as 64,64,64, or one number for all three.
         noise: standard deviation of the noise in HU; 15 to 25 per case if not given.
         montage: also write montage.png; --nomontage leaves it out.
+        workers: processes side by side.
     """
     from t3d.phantoms import phantoms as write_phantoms
 
-    write_phantoms(out_dir, cases=cases, seed=seed, shape=shape, noise=noise, montage=montage)
+    write_phantoms(out_dir, cases=cases, seed=seed, shape=shape, noise=noise, montage=montage, workers=workers)
 
 
 def tiny_bert(
