@@ -15,6 +15,7 @@ from t3d.monai_label.command import label_app
 from t3d.pack.command import pack, unpack, verify
 from t3d.prepare.command import prepare
 from t3d.reports.command import reports
+from t3d.study.command import study
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     logging.getLogger("t3d").setLevel(logging.INFO)
     plain_errors()
     data = (phantoms, cohort, reports, check, prepare)
-    models = (tiny_bert, info, export, pack, verify, unpack, label_app, summary)
+    models = (tiny_bert, info, export, pack, verify, unpack, label_app, summary, study)
     arguments = sys.argv[1:] if arguments is None else arguments
     run_command(
         (*data, *models), arguments, program="t3d", about="Vision-language pre-training on CT: what a training needs."
