@@ -53,6 +53,7 @@ def test_shipped_plans_fit_the_bundles(name):
         ({"tasks": {"probe": {"labels": [0]}}}, "labels is [0]"),
         ({"tasks": {"probe": {"label": [5]}}}, "task probe has no entry 'label'; did you mean 'labels'"),
         ({"tasks": {"probe": {"draws": 0}}}, "draws and strides"),
+        ({"tasks": {"zero_shot": {"arms": ["twin"]}}}, "task zero_shot: arms is ['twin']; give a list of arms"),
         ({"seeds": [1, 1]}, "seeds is [1, 1]"),
         ({"cohort": {"phantoms": {"training": 4, "validation": 2}}}, "cohort phantoms test is None"),
         ({"cohort": {"phantom": {}}}, 'cohort must be {"phantoms"'),
@@ -104,7 +105,8 @@ def test_order_of_overlays_counts():
 
 
 def test_only_arms_that_read_text_are_asked_in_words():
-    graph = make_graph(planned(tasks={"zero_shot": {}, "findings": {}}), BUNDLES)
+    graph = make_graph(planned(tasks={"zero_shot": {}, "findings": {}, "probe": {"arms": ["default"]}}), BUNDLES)
+    assert {place.arm for place in graph.places if place.task == "probe"} == {"default"}
     assert {place.arm for place in graph.places if place.task == "zero_shot"} == {"default", "shuffled"}
     assert {place.arm for place in graph.places if place.task == "findings"} == set(TINY["arms"])
 

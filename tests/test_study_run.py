@@ -129,3 +129,21 @@ def test_a_study_folder_with_marks_of_monai_is_refused(tmp_path):
 
     with pytest.raises(T3DError, match="means something else"):
         run_study("study_tiny", tmp_path / "a#b")
+
+
+def test_asked_to_end_it_ends_what_it_started(tmp_path):
+    plan = tmp_path / "plan.json"
+    content = json.loads((PLANS / "study_tiny.json").read_text())
+    content["cohort"]["phantoms"]["training"] = 2000
+    plan.write_text(json.dumps(content))
+    process = subprocess.Popen(_command(plan, tmp_path / "out"), env=environment(), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not list(tmp_path.rglob("case_*")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    process.terminate()
+    process.wait(timeout=60)
+    time.sleep(2)
+    before = _files(tmp_path)
+    time.sleep(3)
+    assert _files(tmp_path) == before and process.returncode != 0

@@ -33,8 +33,10 @@ def study(
         bundles_dir: folder of the bundles, if not that of the source repository around this t3d.
         dry_run: only say which cells there are and which of them are done.
     """
+    from t3d.study.ending import end_when_asked
     from t3d.study.study import run_study
 
+    end_when_asked()
     faults = run_study(
         str(plan),
         Path(str(out_dir)),

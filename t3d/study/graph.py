@@ -104,6 +104,8 @@ def _asked(plan: Plan, arm: str, seed: int, bundles: Path) -> Iterator[tuple[str
     """Task, budget, kind of cell and its settings, for all that is asked of an arm."""
     kind = plan.arms[arm].kind
     for task, wanted in plan.tasks.items():
+        if wanted["arms"] is not None and arm not in wanted["arms"]:
+            continue
         if task == "probe" and kind != SCRATCH:
             for labels in wanted["labels"]:
                 # one draw of all labels is the only one

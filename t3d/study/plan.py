@@ -18,10 +18,11 @@ ALL = "all"
 TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH = "trained", "untrained", "shuffled", "oracle", "scratch"
 KINDS = (TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH)
 
-# What a task asks for, with its defaults; `labels` is the budget of every task that learns from labels
-_RUN: dict[str, Any] = {"overlays": [], "options": {}}
+# What a task asks for, with its defaults; `labels` is the budget of every task that learns from labels, `arms` says
+# who is asked (None: all that can be)
+_RUN: dict[str, Any] = {"overlays": [], "options": {}, "arms": None}
 TASKS: dict[str, dict[str, Any]] = {
-    "probe": {"labels": [ALL], "draws": 10, "strides": [8, 16, 32], "l2": 100.0},
+    "probe": {"labels": [ALL], "draws": 10, "strides": [8, 16, 32], "l2": 100.0, "arms": None},
     "findings": {"labels": [ALL], **_RUN},
     "organs": {"labels": [ALL], **_RUN},
     "lesions": {"labels": [ALL], **_RUN},
@@ -113,7 +114,7 @@ def make_plan(content: Mapping[str, Any], *, folder: Path, name: str) -> Plan:
     seeds = content.get("seeds", [0])
     if not _whole_numbers(seeds, least=0) or not seeds or len(set(seeds)) < len(seeds):
         faults.append(f"seeds is {seeds!r}; give a list of different whole numbers, such as [0, 1, 2]")
-    tasks = _tasks(content.get("tasks"), faults)
+    tasks = _tasks(content.get("tasks"), arms, faults)
     reference = content.get("reference", next(iter(arms), None))
     if arms and reference not in arms:
         faults.append(f"reference {reference!r} is no arm{_nearest(reference, arms)}")
@@ -146,11 +147,11 @@ def _cohort(given: Any, folder: Path, faults: list[str]) -> dict[str, Any]:
     return {"phantoms": {"seed": 0, "shape": 64, **made}}
 
 
-def _recipe(given: Any, where: str, faults: list[str]) -> Recipe:
+def _recipe(given: Any, where: str, faults: list[str], *, known: Sequence[str] = ("overlays", "options")) -> Recipe:
     if not isinstance(given, Mapping):
         faults.append(f'{where} must be an object such as {{"overlays": ["demo"], "options": {{"max_epochs": 10}}}}')
         return Recipe()
-    _names(given, ("overlays", "options", "kind", *TASKS["probe"]), where, faults)
+    _names(given, known, where, faults)
     overlays, options = given.get("overlays", []), given.get("options", {})
     if not isinstance(overlays, list) or not all(isinstance(one, str) for one in overlays):
         faults.append(f"{where}: overlays is {overlays!r}; give a list of names of a bundle's configurations")
@@ -167,7 +168,7 @@ def _arms(given: Any, faults: list[str]) -> dict[str, Arm]:
         return {}
     arms = {}
     for name, one in given.items():
-        recipe = _recipe(one, f"arm {name}", faults)
+        recipe = _recipe(one, f"arm {name}", faults, known=("kind", "overlays", "options"))
         kind = one.get("kind", TRAINED) if isinstance(one, Mapping) else TRAINED
         if kind not in KINDS:
             faults.append(f"arm {name}: kind {kind!r} is unknown{_nearest(kind, KINDS)}")
@@ -179,7 +180,7 @@ def _arms(given: Any, faults: list[str]) -> dict[str, Arm]:
     return arms
 
 
-def _tasks(given: Any, faults: list[str]) -> dict[str, dict[str, Any]]:
+def _tasks(given: Any, arms: Mapping[str, Arm], faults: list[str]) -> dict[str, dict[str, Any]]:
     if not isinstance(given, Mapping) or not given:
         faults.append(f"tasks must be an object with some of {', '.join(TASKS)}")
         return {}
@@ -190,15 +191,19 @@ def _tasks(given: Any, faults: list[str]) -> dict[str, dict[str, Any]]:
             if name in TASKS:
                 faults.append(f"task {name} is {one!r}; give an object, {{}} for its defaults")
             continue
-        _names(one, tuple(TASKS[name]), f"task {name}", faults)
+        if "overlays" not in TASKS[name]:
+            _names(one, tuple(TASKS[name]), f"task {name}", faults)
         tasks[name] = {**TASKS[name], **one}
+        asked = tasks[name]["arms"]
+        if asked is not None and not (isinstance(asked, list) and all(arm in arms for arm in asked)):
+            faults.append(f"task {name}: arms is {asked!r}; give a list of arms of the plan: {', '.join(arms)}")
         labels = tasks[name].get("labels", [ALL])
         if not isinstance(labels, list) or not _whole_numbers([n for n in labels if n != ALL], least=1) or not labels:
             faults.append(
                 f'task {name}: labels is {labels!r}; give numbers of cases, or "all", such as [20, 50, "all"]'
             )
         if "overlays" in TASKS[name]:
-            _recipe(one, f"task {name}", faults)
+            _recipe(one, f"task {name}", faults, known=tuple(TASKS[name]))
         elif not _whole_numbers([tasks[name]["draws"], *tasks[name]["strides"]], least=1):
             faults.append(f"task {name}: draws and strides must be whole numbers above 0")
     return tasks

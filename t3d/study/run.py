@@ -65,7 +65,7 @@ def run_cells(cells: Mapping[str, Cell], out_dir: Path, *, bundles: Path, worker
                         faults[cell.key] = fault
                     progress.ended(cell, failed=fault is not None)
         finally:
-            processes.stop()  # Ctrl-C: no training goes on unseen
+            processes.stop()  # Ctrl-C or SIGTERM: no training goes on unseen
     return faults
 
 

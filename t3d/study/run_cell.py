@@ -15,6 +15,7 @@ import t3d
 from t3d.errors import T3DError, plain_message
 from t3d.files import read_json, write_json
 from t3d.study.bundle_run import BundleFailed
+from t3d.study.ending import end_when_asked
 from t3d.study.lock import locked
 
 CELL, DONE, LOG = "cell.json", "done.json", "log.txt"
@@ -85,6 +86,7 @@ def main(folder: str) -> int:
     """Run a cell; the last line of what it says is the error, if there is one."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("t3d").setLevel(logging.INFO)
+    end_when_asked()
     try:
         run_cell(Path(folder))
     except BundleFailed as error:
