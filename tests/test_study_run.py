@@ -134,7 +134,7 @@ def test_a_study_folder_with_marks_of_monai_is_refused(tmp_path):
 def test_asked_to_end_it_ends_what_it_started(tmp_path):
     plan = tmp_path / "plan.json"
     content = json.loads((PLANS / "study_tiny.json").read_text())
-    content["cohort"]["phantoms"]["training"] = 2000
+    content["cohort"]["phantoms"]["training"] = 300
     plan.write_text(json.dumps(content))
     process = subprocess.Popen(_command(plan, tmp_path / "out"), env=environment(), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
