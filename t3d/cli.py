@@ -15,6 +15,7 @@ from t3d.monai_label.command import label_app
 from t3d.pack.command import pack, unpack, verify
 from t3d.prepare.command import prepare
 from t3d.reports.command import reports
+from t3d.study.command import study
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     logging.getLogger("t3d").setLevel(logging.INFO)
     plain_errors()
     data = (phantoms, cohort, reports, check, prepare)
-    models = (tiny_bert, info, export, pack, verify, unpack, label_app, summary)
+    models = (tiny_bert, info, export, pack, verify, unpack, label_app, summary, study)
     arguments = sys.argv[1:] if arguments is None else arguments
     run_command(
         (*data, *models), arguments, program="t3d", about="Vision-language pre-training on CT: what a training needs."
@@ -42,6 +43,7 @@ def phantoms(
     shape: int | str | tuple[int, ...] = (128, 128, 128),
     noise: float | None = None,
     montage: bool = True,
+    workers: int = 1,
 ) -> None:
     """Write a synthetic torso CT cohort: volumes, labels, findings, reports, datalist.json and a picture.
 
@@ -55,10 +57,11 @@ def phantoms(
         shape: voxels along x, y and z, such as 64,64,64, or one number for all three.
         noise: standard deviation of the noise in HU; 15 to 25 per case if not given.
         montage: also write montage.png; --nomontage leaves it out.
+        workers: processes side by side.
     """
     from t3d.phantoms import phantoms as write_phantoms
 
-    write_phantoms(out_dir, cases=cases, seed=seed, shape=shape, noise=noise, montage=montage)
+    write_phantoms(out_dir, cases=cases, seed=seed, shape=shape, noise=noise, montage=montage, workers=workers)
 
 
 def tiny_bert(

@@ -141,3 +141,12 @@ def test_wrong_arguments_are_named(tmp_path, wrong, says):
     with pytest.raises(T3DError, match=says):
         phantoms(tmp_path / "new", **wrong)
     assert not (tmp_path / "new").exists()
+
+
+def test_workers_write_the_same_bytes(tmp_path):
+    one, three = tmp_path / "one", tmp_path / "three"
+    phantoms(one, cases=4, seed=5, shape=32)
+    phantoms(three, cases=4, seed=5, shape=32, workers=3)
+    files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(three) for path in three.rglob("*") if path.is_file())
+    assert all((one / name).read_bytes() == (three / name).read_bytes() for name in files)

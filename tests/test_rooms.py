@@ -23,7 +23,7 @@ LAYERS = (
     ("prepare", "train", "infer", "check", "export", "cohorts", "pack", "demo"),
     ("evaluate", "monai_label"),
     ("bundle",),
-    ("api",),
+    ("api", "study"),
     ("cli",),
     ("__main__",),
 )

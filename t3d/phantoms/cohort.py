@@ -16,6 +16,7 @@ from t3d.phantoms.nifti import nifti_bytes, oriented
 from t3d.phantoms.plan import Case, plan_case, split_by_patient
 from t3d.phantoms.study import FINDINGS
 from t3d.phantoms.tissues import LABELS
+from t3d.phantoms.workers import each
 from t3d.triple import triple
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ def phantoms(
     shape: int | str | Sequence[int] = (128, 128, 128),
     noise: float | None = None,
     montage: bool = True,
+    workers: int = 1,
 ) -> Path:
     """Write a synthetic torso CT cohort with labels, findings and reports; same arguments, same bytes.
 
@@ -48,6 +50,7 @@ def phantoms(
             field of view stays the same, so the shape sets the spacing (stored axes may be permuted).
         noise: standard deviation of the noise in HU; None draws 15-25 per case.
         montage: also write a picture of some cases.
+        workers: processes side by side; the bytes do not depend on them.
 
     Returns:
         Path of the datalist.
@@ -67,8 +70,8 @@ def phantoms(
     )
     check_folder(folder, record, datalist)
     write_atomically({folder / RECORD: record})
-    for number, case in enumerate(planned, 1):
-        _write_case(folder, case, sides)
+    calls = ((folder, case, sides) for case in planned)
+    for number, _ in enumerate(each(_write_case, calls, workers=_whole("workers", workers, least=1)), 1):
         if number % 50 == 0:
             logger.info("%d of %d phantoms written", number, cases)
     files = {"labels.json": as_json(LABELS), "findings.json": as_json(_truth(planned))}

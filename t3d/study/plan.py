@@ -1,0 +1,224 @@
+"""The plan of a study: which arms, seeds, budgets of labels and tasks; every unknown or wrong entry is named."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from t3d.errors import raise_faults
+from t3d.files import read_json
+
+PLANS = Path(__file__).parent / "plans"
+SPLITS = ("training", "validation", "test")
+STAGES = ("pretrain", "classification", "segmentation")
+ALL = "all"
+
+# How an arm comes to its encoder
+TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH = "trained", "untrained", "shuffled", "oracle", "scratch"
+KINDS = (TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH)
+
+# What a task asks for, with its defaults; `labels` is the budget of every task that learns from labels, `arms` says
+# who is asked (None: all that can be)
+_RUN: dict[str, Any] = {"overlays": [], "options": {}, "arms": None}
+TASKS: dict[str, dict[str, Any]] = {
+    "probe": {"labels": [ALL], "draws": 10, "strides": [8, 16, 32], "l2": 100.0, "arms": None},
+    "findings": {"labels": [ALL], **_RUN},
+    "organs": {"labels": [ALL], **_RUN},
+    "lesions": {"labels": [ALL], **_RUN},
+    "zero_shot": dict(_RUN),
+    "retrieval": dict(_RUN),
+}
+STAGE_OF = {"findings": "classification", "organs": "segmentation", "lesions": "segmentation"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Overlays of a bundle and options on top of them."""
+
+    overlays: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def and_then(self, other: "Recipe") -> "Recipe":
+        """Both, the other's options before these."""
+        return Recipe((*self.overlays, *other.overlays), {**self.options, **other.options})
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to come to an encoder: its kind, and what its training has besides the stage's recipe."""
+
+    kind: str
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study.
+
+    Attributes:
+        cohort: ``{"phantoms": {..}}`` or ``{"datalist": absolute path}``.
+        stages: stage -> what all its runs have.
+        arms: name -> arm, in the order of the table.
+        seeds: of trainings.
+        tasks: name -> all its settings.
+        reference: the arm that is the zero line.
+        least_positives: findings with fewer in the test list are left out.
+        resamples: of patients.
+    """
+
+    cohort: dict[str, Any]
+    stages: dict[str, Recipe]
+    arms: dict[str, Arm]
+    seeds: tuple[int, ...]
+    tasks: dict[str, dict[str, Any]]
+    reference: str
+    least_positives: int = 20
+    resamples: int = 1000
+
+    def of_kind(self, kind: str) -> str | None:
+        """The first arm of a kind."""
+        return next((name for name, arm in self.arms.items() if arm.kind == kind), None)
+
+
+def read_plan(path: str | Path) -> Plan:
+    """Read a plan: a JSON file, or the name of one that is shipped (``study_cpu``, ``study_gpu``).
+
+    Raises:
+        T3DError: no such plan, or all that is wrong with it, in one message.
+    """
+    file = Path(path)
+    if not file.is_file() and (PLANS / f"{path}.json").is_file():
+        file = PLANS / f"{path}.json"
+    shipped = ", ".join(sorted(one.stem for one in PLANS.glob("*.json")))
+    content = read_json(
+        file, what="plan", remedy="see docs/study.md", absent=f"give a file or a shipped plan: {shipped}"
+    )
+    return make_plan(content, folder=file.parent, name=file.name)
+
+
+def make_plan(content: Mapping[str, Any], *, folder: Path, name: str) -> Plan:
+    """Check the content of a plan.
+
+    Args:
+        content: of the file.
+        folder: what the path of a datalist is relative to.
+        name: of the file, for messages.
+    """
+    faults: list[str] = []
+    known = ("_comment_", "cohort", *STAGES, "arms", "seeds", "tasks", "reference", "least_positives", "resamples")
+    _names(content, known, "the plan", faults)
+    cohort = _cohort(content.get("cohort"), folder, faults)
+    stages = {stage: _recipe(content.get(stage, {}), stage, faults) for stage in STAGES}
+    arms = _arms(content.get("arms"), faults)
+    seeds = content.get("seeds", [0])
+    if not _whole_numbers(seeds, least=0) or not seeds or len(set(seeds)) < len(seeds):
+        faults.append(f"seeds is {seeds!r}; give a list of different whole numbers, such as [0, 1, 2]")
+    tasks = _tasks(content.get("tasks"), arms, faults)
+    reference = content.get("reference", next(iter(arms), None))
+    if arms and reference not in arms:
+        faults.append(f"reference {reference!r} is no arm{_nearest(reference, arms)}")
+    numbers = {key: content[key] for key in ("least_positives", "resamples") if key in content}
+    faults += [
+        f"{key} is {value!r}; give a whole number above 0"
+        for key, value in numbers.items()
+        if not _whole_numbers([value], least=1)
+    ]
+    raise_faults(faults, name)
+    return Plan(cohort, stages, arms, tuple(seeds), tasks, str(reference), **numbers)
+
+
+def _cohort(given: Any, folder: Path, faults: list[str]) -> dict[str, Any]:
+    if not isinstance(given, Mapping) or len(given) != 1 or next(iter(given)) not in ("phantoms", "datalist"):
+        faults.append('cohort must be {"phantoms": {..}} or {"datalist": "FILE"}')
+        return {}
+    if "datalist" in given:
+        return {"datalist": str((folder / str(given["datalist"])).resolve())}
+    made = given["phantoms"]
+    if not isinstance(made, Mapping):
+        faults.append("cohort phantoms is no object with training, validation, test, seed and shape")
+        return {}
+    _names(made, (*SPLITS, "seed", "shape"), "cohort phantoms", faults)
+    faults += [
+        f"cohort phantoms {split} is {made.get(split)!r}; give the number of cases"
+        for split in SPLITS
+        if not _whole_numbers([made.get(split)], least=1)
+    ]
+    return {"phantoms": {"seed": 0, "shape": 64, **made}}
+
+
+def _recipe(given: Any, where: str, faults: list[str], *, known: Sequence[str] = ("overlays", "options")) -> Recipe:
+    if not isinstance(given, Mapping):
+        faults.append(f'{where} must be an object such as {{"overlays": ["demo"], "options": {{"max_epochs": 10}}}}')
+        return Recipe()
+    _names(given, known, where, faults)
+    overlays, options = given.get("overlays", []), given.get("options", {})
+    if not isinstance(overlays, list) or not all(isinstance(one, str) for one in overlays):
+        faults.append(f"{where}: overlays is {overlays!r}; give a list of names of a bundle's configurations")
+        overlays = []
+    if not isinstance(options, Mapping):
+        faults.append(f"{where}: options is {options!r}; give an object of options of the bundle")
+        options = {}
+    return Recipe(tuple(overlays), dict(options))
+
+
+def _arms(given: Any, faults: list[str]) -> dict[str, Arm]:
+    if not isinstance(given, Mapping) or not given:
+        faults.append('arms must be an object of arms by their names, such as {"twin": {"overlays": ["vision_only"]}}')
+        return {}
+    arms = {}
+    for name, one in given.items():
+        recipe = _recipe(one, f"arm {name}", faults, known=("kind", "overlays", "options"))
+        kind = one.get("kind", TRAINED) if isinstance(one, Mapping) else TRAINED
+        if kind not in KINDS:
+            faults.append(f"arm {name}: kind {kind!r} is unknown{_nearest(kind, KINDS)}")
+        if kind != SHUFFLED and recipe.options.get("shuffle_reports"):
+            faults.append(f'arm {name} shuffles reports; say "kind": "shuffled", so that it is checked')
+        if not name.replace("_", "").replace("-", "").isalnum():
+            faults.append(f"arm {name!r}: use letters, digits, - and _ only, folders are named after it")
+        arms[name] = Arm(kind, recipe)
+    return arms
+
+
+def _tasks(given: Any, arms: Mapping[str, Arm], faults: list[str]) -> dict[str, dict[str, Any]]:
+    if not isinstance(given, Mapping) or not given:
+        faults.append(f"tasks must be an object with some of {', '.join(TASKS)}")
+        return {}
+    _names(given, tuple(TASKS), "tasks", faults)
+    tasks = {}
+    for name, one in given.items():
+        if name not in TASKS or not isinstance(one, Mapping):
+            if name in TASKS:
+                faults.append(f"task {name} is {one!r}; give an object, {{}} for its defaults")
+            continue
+        if "overlays" not in TASKS[name]:
+            _names(one, tuple(TASKS[name]), f"task {name}", faults)
+        tasks[name] = {**TASKS[name], **one}
+        asked = tasks[name]["arms"]
+        if asked is not None and not (isinstance(asked, list) and all(arm in arms for arm in asked)):
+            faults.append(f"task {name}: arms is {asked!r}; give a list of arms of the plan: {', '.join(arms)}")
+        labels = tasks[name].get("labels", [ALL])
+        if not isinstance(labels, list) or not _whole_numbers([n for n in labels if n != ALL], least=1) or not labels:
+            faults.append(
+                f'task {name}: labels is {labels!r}; give numbers of cases, or "all", such as [20, 50, "all"]'
+            )
+        if "overlays" in TASKS[name]:
+            _recipe(one, f"task {name}", faults, known=tuple(TASKS[name]))
+        elif not _whole_numbers([tasks[name]["draws"], *tasks[name]["strides"]], least=1):
+            faults.append(f"task {name}: draws and strides must be whole numbers above 0")
+    return tasks
+
+
+def _names(given: Mapping[str, Any], known: Sequence[str], where: str, faults: list[str]) -> None:
+    faults += [f"{where} has no entry {key!r}{_nearest(key, known)}" for key in given if key not in known]
+
+
+def _nearest(name: Any, known: Sequence[str] | Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
+
+
+def _whole_numbers(values: Any, *, least: int) -> bool:
+    return isinstance(values, list) and all(
+        isinstance(one, int) and not isinstance(one, bool) and one >= least for one in values
+    )

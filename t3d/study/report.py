@@ -1,0 +1,125 @@
+"""The result of a study on disk: one CSV, one Markdown table, one figure."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from t3d.atomic import write_atomically
+from t3d.study.comparison import GAP, MEAN, Row
+
+SHOWN = ("auroc", "skill", "dice", "lesion_sensitivity", "recall@5")  # in the Markdown table
+CSV, TABLE, FIGURE = "results.csv", "results.md", "results.png"
+
+
+def write_report(
+    out_dir: Path, rows: Sequence[Row], *, arms: Sequence[str], reference: str, notes: Sequence[str]
+) -> None:
+    """Write the three files; the same rows give the same bytes.
+
+    Args:
+        out_dir: of the study.
+        rows: of all tasks and budgets.
+        arms: in the order of table and figure.
+        reference: the zero line.
+        notes: sentences below the table: what was left out, what is missing.
+    """
+    picture = io.BytesIO()
+    draw(rows, arms=arms, reference=reference).savefig(picture, format="png", dpi=120, metadata={"Software": None})
+    write_atomically(
+        {
+            out_dir / FIGURE: picture.getvalue(),
+            out_dir / TABLE: as_markdown(rows, arms=arms, notes=notes).encode(),
+            out_dir / CSV: as_csv(rows).encode(),
+        }
+    )
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Long form: a line for every task, budget, target, metric, arm and comparison."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(Row._fields)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return stream.getvalue()
+
+
+def as_markdown(rows: Sequence[Row], *, arms: Sequence[str], notes: Sequence[str]) -> str:
+    """Tables of the means: arms as rows, budgets of labels as columns; values, differences, shares of the gap."""
+    parts = []
+    for task, metric in dict.fromkeys((row.task, row.metric) for row in rows if row.metric in SHOWN):
+        mine = [row for row in rows if (row.task, row.metric, row.target) == (task, metric, MEAN)]
+        for against in dict.fromkeys(row.against for row in mine):
+            title = f"{metric} minus that of {against}" if against else metric
+            parts += [f"### {task}: {title}", "", *_table([r for r in mine if r.against == against], arms, against)]
+        gap = [row for row in rows if (row.task, row.metric) == (task, f"{GAP}_{metric}")]
+        if gap:
+            title = f"share of the gap from shuffled reports to true findings, {metric}"
+            parts += [f"### {task}: {title}", "", *_table(gap, arms, "")]
+    head = "# Result of the study\n\nMeans over findings or classes and seeds, with 95 % intervals over patients."
+    below = ["## Notes", "", *(f"- {note}" for note in notes)] if notes else []
+    return "\n".join([head, "", *parts, *below]) + "\n"
+
+
+def _table(rows: Sequence[Row], arms: Sequence[str], against: str) -> list[str]:
+    budgets = list(dict.fromkeys(row.labels for row in rows))
+    names = [name for name in arms if any(row.arm == name for row in rows)]
+    found = {(row.arm, row.labels): row for row in rows}
+    titles = [_budget(budget) or "value" for budget in budgets]
+    lines = ["| arm | " + " | ".join(titles) + " |", "|---" * (len(budgets) + 1) + "|"]
+    for name in names:
+        cells = [_shown(found.get((name, budget)), signed=bool(against)) for budget in budgets]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _shown(row: Row | None, *, signed: bool) -> str:
+    if row is None or row.value is None:
+        return "-"
+    form = "{:+.3f}" if signed else "{:.3f}"
+    value = form.format(row.value)
+    return value if row.low is None else f"{value} ({form.format(row.low)} to {form.format(row.high)})"
+
+
+def _budget(labels: Any) -> str:
+    return "" if labels is None else f"{labels} labels"
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else f"{value:.6f}" if isinstance(value, float) else value
+
+
+def draw(rows: Sequence[Row], *, arms: Sequence[str], reference: str) -> Figure:
+    """Differences from the reference arm: arms as rows, a panel for each task, a colour for each budget."""
+    wanted = [
+        row
+        for row in rows
+        if row.target == MEAN and row.against == reference and row.metric in SHOWN and row.metric != "skill"
+    ]
+    tasks = list(dict.fromkeys((row.task, row.metric) for row in wanted))
+    others = [name for name in arms if name != reference]
+    size = (1.8 + 3.4 * max(1, len(tasks)), 1.6 + 0.5 * max(1, len(others)))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(1, max(1, len(tasks)), sharey=True, squeeze=False)[0]
+    palette: Any = matplotlib.colormaps["tab10"]
+    for axes, (task, metric) in zip(panels, tasks, strict=False):
+        mine = [row for row in wanted if (row.task, row.metric) == (task, metric)]
+        budgets = list(dict.fromkeys(row.labels for row in mine))
+        for row in (row for row in mine if row.value is not None):
+            number = budgets.index(row.labels)
+            height = others.index(row.arm) + 0.5 * ((number + 0.5) / len(budgets) - 0.5)
+            label = _budget(row.labels) if row.arm == mine[0].arm else None
+            if row.low is not None and row.high is not None:
+                axes.plot([row.low, row.high], [height, height], color=palette.colors[number % 10])
+            axes.plot(row.value, height, "o", color=palette.colors[number % 10], label=label or None)
+        axes.axvline(0, color="black", linewidth=0.8)
+        axes.set(title=task.replace("_", " "), xlabel=f"{metric} minus that of {reference}")
+        if any(budget is not None for budget in budgets):
+            axes.legend(fontsize="small")
+    panels[0].set_yticks(range(len(others)), others)
+    panels[0].set_ylim(len(others) - 0.4, -0.6)
+    return figure

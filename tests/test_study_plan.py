@@ -1,0 +1,121 @@
+"""Plans and what they come to: every wrong entry is named, and a change touches only what depends on it."""
+
+import copy
+import json
+
+import pytest
+from bundle_runs import REPOSITORY
+
+from t3d.errors import T3DError
+from t3d.study.graph import make_graph
+from t3d.study.plan import PLANS, make_plan, read_plan
+from t3d.study.run import share_of
+
+BUNDLES = REPOSITORY / "bundles"
+TINY = json.loads((PLANS / "study_tiny.json").read_text())
+
+
+def planned(change=None, **entries):
+    content = {**copy.deepcopy(TINY), **entries}
+    if change is not None:
+        change(content)
+    return make_plan(content, folder=PLANS, name="plan.json")
+
+
+def keys(plan) -> dict[str, str]:
+    return {cell.name: cell.key for cell in make_graph(plan, BUNDLES).cells.values()}
+
+
+def changed(plan) -> set[str]:
+    before, after = keys(planned()), keys(plan)
+    return {name for name in after if after[name] != before.get(name)}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PLANS.glob("*.json")))
+def test_shipped_plans_fit_the_bundles(name):
+    plan = read_plan(name)
+    graph = make_graph(plan, BUNDLES)
+    assert len(graph.places) >= len(plan.arms) * len(plan.seeds)
+    assert [plan.arms[arm].kind for arm in plan.arms].count("shuffled") == 1
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ({"sedes": [1]}, "no entry 'sedes'; did you mean 'seeds'"),
+        ({"arms": {"a": {"overlay": ["demo"]}}}, "arm a has no entry 'overlay'; did you mean 'overlays'"),
+        ({"arms": {"a": {"kind": "shufled"}}}, "kind 'shufled' is unknown; did you mean 'shuffled'"),
+        ({"arms": {"a": {"options": {"shuffle_reports": True}}}}, 'say "kind": "shuffled"'),
+        ({"arms": {"a/b": {}}, "reference": "a/b"}, "use letters, digits"),
+        ({"arms": {}}, "arms must be an object"),
+        ({"reference": "defualt"}, "reference 'defualt' is no arm; did you mean 'default'"),
+        ({"tasks": {"probes": {}}}, "tasks has no entry 'probes'; did you mean 'probe'"),
+        ({"tasks": {"probe": {"labels": [0]}}}, "labels is [0]"),
+        ({"tasks": {"probe": {"label": [5]}}}, "task probe has no entry 'label'; did you mean 'labels'"),
+        ({"tasks": {"probe": {"draws": 0}}}, "draws and strides"),
+        ({"tasks": {"zero_shot": {"arms": ["twin"]}}}, "task zero_shot: arms is ['twin']; give a list of arms"),
+        ({"seeds": [1, 1]}, "seeds is [1, 1]"),
+        ({"cohort": {"phantoms": {"training": 4, "validation": 2}}}, "cohort phantoms test is None"),
+        ({"cohort": {"phantom": {}}}, 'cohort must be {"phantoms"'),
+        ({"pretrain": []}, "pretrain must be an object"),
+        ({"resamples": 0}, "resamples is 0"),
+    ],
+)
+def test_what_is_wrong_is_named(entries, words):
+    with pytest.raises(T3DError) as caught:
+        planned(**entries)
+    assert words in str(caught.value)
+
+
+def test_a_plan_or_an_overlay_that_is_not_there():
+    with pytest.raises(T3DError, match="shipped plan: study_cpu"):
+        read_plan("study_moon")
+    with pytest.raises(T3DError, match="t3d_pretrain has no configuration 'visiononly'; it has .*vision_only"):
+        keys(planned(arms={"untrained": {"overlays": ["visiononly"]}}))
+
+
+def test_the_graph_of_the_tiny_plan():
+    names = list(keys(planned()))
+    assert names[0] == "cohort" and len(names) == 1 + 4 * (1 + 1 + 2)
+    cells = make_graph(planned(), BUNDLES).cells
+    done: set[str] = set()
+    for key, cell in cells.items():
+        assert set(cell.needs.values()) <= done
+        done.add(key)
+
+
+def test_a_change_touches_only_what_depends_on_it():
+    assert changed(planned()) == set()
+    plan = planned(lambda content: content["arms"]["default"].update(options={"temperature": 0.2}))
+    assert changed(plan) == {name for name in keys(plan) if "default" in name}
+    plan = planned(lambda content: content["tasks"]["probe"].update(l2=1.0))
+    assert changed(plan) == {name for name in keys(plan) if name.startswith("probe")}
+    plan = planned(lambda content: content["tasks"]["probe"].update(labels=[12, 20, "all"]))
+    assert changed(plan) == {name for name in keys(plan) if "20 labels" in name}
+    plan = planned(resamples=7, least_positives=1, reference="default")
+    assert changed(plan) == set()
+    plan = planned(lambda content: content["classification"]["options"].update(batch_size=4))
+    assert changed(plan) == {name for name in keys(plan) if "oracle" in name}
+
+
+def test_order_of_overlays_counts():
+    one = keys(planned(lambda content: content["arms"]["default"].update(overlays=["align", "vision_only"])))
+    two = keys(planned(lambda content: content["arms"]["default"].update(overlays=["vision_only", "align"])))
+    assert one["pre-training of default, seed 0"] != two["pre-training of default, seed 0"]
+
+
+def test_only_arms_that_read_text_are_asked_in_words():
+    graph = make_graph(planned(tasks={"zero_shot": {}, "findings": {}, "probe": {"arms": ["default"]}}), BUNDLES)
+    assert {place.arm for place in graph.places if place.task == "probe"} == {"default"}
+    assert {place.arm for place in graph.places if place.task == "zero_shot"} == {"default", "shuffled"}
+    assert {place.arm for place in graph.places if place.task == "findings"} == set(TINY["arms"])
+
+
+def test_shares_of_an_array_job_cover_everything_and_hold_what_they_need():
+    cells = make_graph(planned(seeds=[0, 1]), BUNDLES).cells
+    shares = [share_of(cells, (number, 3)) for number in (1, 2, 3)]
+    assert set().union(*shares) == set(cells)
+    for share in shares:
+        assert all(set(cell.needs.values()) <= set(share) for cell in share.values())
+    common = set(shares[0]) & set(shares[1])
+    assert {cells[key].name for key in common} == {"cohort"}
