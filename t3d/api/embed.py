@@ -53,5 +53,6 @@ def embed(
     with model.running():
         found = inferer(image.as_tensor().unsqueeze(0).to(model.device), model.network)
     arrays = {name: found[name][0].float().cpu().numpy() for name in ("embedding", "features", "map")}
-    affine = map_affine(torch.as_tensor(image.affine).double()).numpy()
+    stride = image.shape[1] // arrays["map"].shape[1]
+    affine = map_affine(torch.as_tensor(image.affine).double(), stride=stride).numpy()
     return Embedding(vector=arrays["embedding"], features=arrays["features"], map=arrays["map"], affine=affine)

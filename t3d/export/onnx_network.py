@@ -12,7 +12,7 @@ from t3d.networks.volume_windows import VolumeWindows
 
 
 class OnnxSegmenter(nn.Module):
-    """Stands for the segmentation's SwinUNETR: windows (N, 1, s, s, s) -> logits (N, classes, s, s, s).
+    """Stands for the segmentation's network: windows (N, 1, s, s, s) -> logits (N, classes, s, s, s).
 
     Args:
         onnx_file: made by ``t3d export``.
@@ -103,7 +103,7 @@ class OnnxEncoder(nn.Module):
         return self.session(image=image)["embedding"]
 
     def embed_windows(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Deepest maps (N, C, s/32, ..) and unit embeddings (N, D)."""
+        """Deepest maps (N, C, s/32, ..; with segres s/16) and unit embeddings (N, D)."""
         made = self.session(image=image)
         return made["map"], made["embedding"]
 

@@ -16,6 +16,7 @@ from t3d.files import json_bytes, sha256
 from t3d.train.best_model import BestModel
 from t3d.train.finite_weights import check_finite_weights
 from t3d.weights import save_encoder, save_network, unwrapped
+from t3d.weights.encoder_record import network_settings
 from t3d.weights.model_record import RECORD_NAME
 from t3d.weights.record import model_kind, new_record
 
@@ -65,7 +66,8 @@ class ModelHandOver:
     Args:
         ckpt_dir: folder for the files.
         network: trained network (looked through DistributedDataParallel).
-        record: goes into ``model.json``: ``network``, ``preprocessing``, ``recipe``, and ``labels`` or ``findings``.
+        record: goes into ``model.json``: ``preprocessing``, ``recipe``, ``labels`` or ``findings``, and as ``network``
+            the settings that the weights of the encoder do not tell.
         best: the handler that kept ``model_best.pt``, if there was validation.
     """
 
@@ -87,7 +89,8 @@ class ModelHandOver:
         if idist.get_rank() != 0:
             return
         buffer = io.BytesIO()
-        torch.save({name: tensor.cpu() for name, tensor in unwrapped(self.network).state_dict().items()}, buffer)
+        state = {name: tensor.cpu() for name, tensor in unwrapped(self.network).state_dict().items()}
+        torch.save(state, buffer)
         last = buffer.getvalue()
         best = self.best if self.best is not None and self.best.value is not None else None
         contents = {"model.pt": last if best is None else best.path.read_bytes(), "model_last.pt": last}
@@ -97,6 +100,7 @@ class ModelHandOver:
             **({} if best is None else {"best": best.state_dict()}),
             "amp_dtype": amp_dtype(engine),
             **self.record,
+            "network": network_settings(state, self.record.get("network", {})),
         }
         files = {name: sha256(content) for name, content in contents.items()}
         record = new_record(model_kind(self.record), files=files, record=more)
