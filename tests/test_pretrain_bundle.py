@@ -68,12 +68,14 @@ def test_network_takes_and_gives_what_the_metadata_says():
 def test_train_and_inference_prepare_images_alike():
     train, inference = read("train"), read("inference")
     assert train["preparation"] == inference["preparation"]
-    recorded: dict = {}
-    for key in ("spacing", "orientation", "hu_range", "crop_size", "feature_size", "window_size", "embedding_width",
+    names = {"recorded": {}, "backbone": "swin"}
+    for key in ("spacing", "orientation", "hu_range", "crop_size", "window_size", "norm", "embedding_width",
                 "use_text", "candidates", "text_encoder", "text_revision", "text_width", "max_tokens",
                 "trained_text_layers", "report_cache"):  # fmt: skip
-        default = eval(inference[key].removeprefix("$").replace("@recorded", "recorded"), {"recorded": recorded})
-        assert default == train[key], key
+        assert eval(inference[key].removeprefix("$").replace("@", ""), names) == train[key], key
+    for backbone, width in (("swin", 48), ("segres", 32)):
+        both = [stage["feature_size"].removeprefix("$").replace("@", "") for stage in (train, inference)]
+        assert [eval(text, {**names, "backbone": backbone}) for text in both] == [width, width]
 
 
 def test_training_leaves_what_the_other_stages_need(trained):
