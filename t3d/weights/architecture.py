@@ -73,7 +73,8 @@ def _of_swin(state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 def is_second_swin(state: Mapping[str, Tensor]) -> bool:
     """Whether these are weights of Swin UNETR V2, which has a convolution before each stage (all of VoCo's)."""
-    return any(name.startswith("swinViT.layers1c.") for name in state)
+    stages = {name[len("swinViT.layers") :][:2] for name in state if name.startswith("swinViT.layers")}
+    return stages >= {"1c", "2c", "3c", "4c"}
 
 
 def mismatch(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, shown: int = 3) -> str | None:
