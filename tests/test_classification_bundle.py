@@ -60,7 +60,8 @@ def test_network_takes_and_gives_what_the_metadata_says(name):
 def test_train_and_inference_agree():
     train, inference = read("train"), read("inference")
     for key in ("preparation", "network_def", "recorded", "spacing", "orientation", "hu_range", "crop_size",
-                "overlap", "body_level", "body_share", "feature_size", "window_size", "attention_width"):  # fmt: skip
+                "overlap", "body_level", "body_share", "backbone",
+                "feature_size", "window_size", "norm", "attention_width"):  # fmt: skip
         assert train[key] == inference[key], key
 
 

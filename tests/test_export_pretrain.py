@@ -43,7 +43,7 @@ def exported(trained, tmp_path_factory):
 @torch.no_grad()
 def test_the_export_embeds_as_the_network_does(exported, trained):
     record = json.loads((exported / "export.json").read_text())
-    assert record["network"] == {"feature_size": 12, "window_size": 2, "embedding_width": 16}
+    assert record["network"] == {"backbone": "swin", "feature_size": 12, "window_size": 2, "embedding_width": 16}
     assert record["preprocessing"] == PREPROCESSING
     assert record["signatures"]["model"]["outputs"] == ["embedding", "map", "features"]
     assert record["signatures"]["head"]["outputs"] == ["embedding", "pooled"]

@@ -53,8 +53,10 @@ def test_the_record_tells_all_that_is_needed_to_use_the_files(exported, trained_
     assert {path.name for path in exported.iterdir()} == {"export.json", "model.onnx"}
     assert record["files"] == {"model.onnx": sha256(exported / "model.onnx")}
     assert record["weights"] == {"model.pt": model["files"]["model.pt"]}
-    for key in ("network", "preprocessing", "labels"):
+    for key in ("preprocessing", "labels"):
         assert record[key] == model[key]
+    assert record["network"] == {"backbone": "swin", "feature_size": 12, "window_size": 2}
+    assert record["network"].items() <= model["network"].items()
     assert record["signatures"]["model"] == {"inputs": {"image": ["batch", 1, 64, 64, 64]}, "outputs": ["pred"]}
     assert record["opset"] == 20 and set(record["versions"]) >= {"t3d", "monai", "torch", "onnx", "onnxruntime"}
     for checks in record["check"]["files"].values():

@@ -3,7 +3,7 @@ import logging
 import pytest
 import torch
 from ignite.engine import Engine, Events
-from monai.networks.nets import SwinUNETR
+from monai.networks.nets import SegResNetDS, SwinUNETR
 
 from t3d.errors import T3DError
 from t3d.train.fine_tuning import FreezeEncoder, start_encoder
@@ -73,6 +73,26 @@ def test_the_encoder_rests_for_the_first_epochs_and_then_learns():
     trainer.run([0], max_epochs=2)
     assert moved == [{False}, {True, False}]
     assert modes == [False, True]
+
+
+def test_a_resting_encoder_keeps_the_running_means_of_its_norms():
+    model = SegResNetDS(in_channels=1, out_channels=2, init_filters=4, blocks_down=(1, 2, 2, 4, 4), norm="batch")
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    states = [{name: tensor.clone() for name, tensor in model.state_dict().items()}]
+
+    def step(engine, batch):
+        model.train()
+        optimizer.zero_grad()
+        model(torch.rand(1, 1, 32, 32, 32)).square().mean().backward()
+        optimizer.step()
+        states.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+
+    trainer = Engine(step)
+    FreezeEncoder(network=model, epochs=1).attach(trainer)
+    trainer.run([0], max_epochs=2)
+    for one, other, frozen in ((*states[:2], True), (*states[1:], False)):
+        changed = {name.startswith("encoder.") for name in one if not torch.equal(one[name], other[name])}
+        assert changed == ({False} if frozen else {True, False})
 
 
 def test_zero_epochs_touch_nothing_and_negative_ones_are_refused():

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from monai.networks.nets import SwinUNETR
+from monai.networks.nets import SegResNetDS, SwinUNETR
 
 from t3d.errors import T3DError
 from t3d.train.fine_tuning import parameter_groups
@@ -22,8 +22,21 @@ def test_rates_fall_towards_the_input_and_every_parameter_is_there_once():
     assert rate[id(first)] == pytest.approx(0.1 / 16)
 
 
+def test_stages_of_a_convolutional_encoder_are_told_apart():
+    network = SegResNetDS(in_channels=1, out_channels=2, init_filters=4, blocks_down=(1, 2, 2, 4, 4))
+    groups = parameter_groups(network, learning_rate=0.1, layer_decay=0.5, weight_decay=0.01)
+    assert [group["lr"] for group in groups] == pytest.approx([0.1 * 0.5**power for power in (6, 5, 4, 3, 2, 1, 0)])
+    rate = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    assert len(rate) == sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
+    assert rate[id(network.encoder.conv_init.weight)] == pytest.approx(0.1 / 64)
+    for stage in range(5):
+        block = network.encoder.layers[stage]["blocks"][0].conv1.weight
+        assert rate[id(block)] == pytest.approx(0.1 * 0.5 ** (5 - stage))
+    assert rate[id(network.up_layers[0]["upsample"].deconv.weight)] == pytest.approx(0.1)
+
+
 def test_what_cannot_be_meant_is_refused():
     with pytest.raises(T3DError, match="layer_decay 1.5"):
         parameter_groups(torch.nn.Linear(1, 1), learning_rate=1, layer_decay=1.5, weight_decay=0)
-    with pytest.raises(T3DError, match="no encoder named swinViT"):
+    with pytest.raises(T3DError, match="no encoder named swinViT or encoder: layer_decay"):
         parameter_groups(torch.nn.Linear(1, 1), learning_rate=1, layer_decay=0.5, weight_decay=0)

@@ -75,7 +75,7 @@ REFUSED = [
     ("lesion_classes", "tumour", "a list of distinct names"),
     ("flip_axes", 0, "a list of axes"),
     ("flip_axes", [3], "a list of axes"),
-    ("feature_size", 20, "divisible by 12"),
+    ("feature_size", 21, "divisible by 2"),
     ("window_size", 0, "a whole number of at least 1"),
     ("view_overlap", 75, "at most 1"),
     ("corruption", 70, "share of voxels"),

@@ -10,7 +10,7 @@ from monai.bundle import ConfigParser
 from plain_state import state
 from step_configs import BUNDLES, NAMES, configs, flat, parser
 
-SCALARS = ("spacing", "orientation", "hu_range", "crop_size", "feature_size", "window_size")
+SCALARS = ("spacing", "orientation", "hu_range", "crop_size", "backbone", "feature_size", "window_size", "norm")
 STEPS = ("Orientationd", "Spacingd", "ScaleIntensityRanged")
 NO_CONFIGURATIONS = ("metadata", "labels_")
 # every composition that an image comes through whole, by the configurations that make it
@@ -61,9 +61,9 @@ def steps(transform) -> list:
 
 
 def default(value):
-    """A scalar's value where no model is recorded."""
+    """A scalar's value where no model is recorded and no other backbone chosen."""
     if isinstance(value, str) and value.startswith("$"):
-        return eval(value.removeprefix("$").replace("@recorded", "recorded"), {"recorded": {}})
+        return eval(value.removeprefix("$").replace("@", ""), {"recorded": {}, "backbone": "swin"})
     return value
 
 
@@ -81,7 +81,9 @@ def differing_options(bundles: Path) -> list[str]:
             config, where = read(folder / f"{name}.json"), f"{bundle}/{name}"
             if name in ("train", "inference"):
                 found += [
-                    f"{where}: {k} is not that of training" for k in SCALARS if default(config.get(k)) != truth[k]
+                    f"{where}: {k} is not that of training"
+                    for k in SCALARS
+                    if default(config.get(k)) != default(truth[k])
                 ]
                 continue
             meant = MEANT.get((bundle, name), {})

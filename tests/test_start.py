@@ -1,9 +1,13 @@
+import copy
+
 import pytest
 import torch
-from monai.networks.nets import SwinUNETR
+from monai.networks.nets import SegResNetDS, SwinUNETR
 
 from t3d.bundle.start import start_network
 from t3d.errors import T3DError
+from t3d.networks.segres_encoder import ConvEncoder
+from t3d.networks.window_attention import FusedWindowAttention
 from t3d.weights import save_encoder, save_network
 
 PREPARATION = {"spacing": [3.0] * 3, "orientation": "RAS", "hu_range": [-1000, 1000]}
@@ -31,6 +35,32 @@ def test_an_encoder_or_none(tmp_path):
     changed = {**PREPARATION, "orientation": "LPS"}
     with pytest.raises(T3DError, match="orientation RAS there, LPS here"):
         start_network(found, ckpt_dir=tmp_path, encoder_weights=weights, preparation=changed)
+
+
+def test_attention_is_fused_for_training_with_the_same_names_and_outputs():
+    torch.manual_seed(3)
+    plain = SwinUNETR(in_channels=1, out_channels=2, feature_size=12, window_size=6).eval()
+    fused = copy.deepcopy(plain)
+    start_network(fused, ckpt_dir="nowhere", encoder_weights=None, preparation=PREPARATION)
+    assert type(fused) is SwinUNETR and list(fused.state_dict()) == list(plain.state_dict()) and same(fused, plain)
+    assert sum(type(module) is FusedWindowAttention for module in fused.modules()) == 8
+    image = torch.rand(1, 1, 64, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(fused(image), plain(image), atol=1e-4)
+
+
+def test_the_blocks_of_a_segresnet_are_computed_again_where_asked():
+    torch.manual_seed(3)
+    plain = SegResNetDS(in_channels=1, out_channels=2, init_filters=4, blocks_down=(1, 2, 2, 4, 4), norm="instance")
+    networks = [copy.deepcopy(plain) for _ in range(2)]
+    gradients = []
+    for network, use_checkpoint in zip(networks, (False, True), strict=True):
+        options = {"encoder_weights": None, "preparation": PREPARATION, "use_checkpoint": use_checkpoint}
+        start_network(network, ckpt_dir="nowhere", **options)
+        assert isinstance(network.encoder, ConvEncoder) == use_checkpoint and same(network, plain)
+        network(torch.ones(1, 1, 32, 32, 32)).square().mean().backward()
+        gradients.append([parameter.grad for parameter in network.parameters()])
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(*gradients, strict=True))
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -32,7 +32,7 @@ def describe(model: str | Path) -> dict[str, Any]:
             "call": {"encoder": "t3d.embed", "segmentation": "t3d.segment"}.get(record["kind"], "t3d.classify"),
             "takes": {"values": "Hounsfield units", **record["preprocessing"]},
             "gives": _gives(record["kind"], settings, folder),
-            "network": record["network"],
+            "network": {"backbone": "swin", **record["network"]},  # records of t3d 0.1 know one family only
             "files": record["files"],
             "made_with": {part: record.get(part) for part in ("t3d", "monai", "torch")},
         }
@@ -47,6 +47,8 @@ def as_text(facts: dict[str, Any]) -> str:
         f"spacing; it is resampled to {' x '.join(map(str, takes['spacing']))} mm, {takes['orientation']}, and read "
         f"in windows of {takes['crop_size']} voxels a side",
     ]
+    network = facts["network"]
+    lines.append(f"looks with a {network['backbone']} encoder, feature_size {network['feature_size']}")
     gives = facts["gives"]
     if "labels" in gives:
         lines.append("gives a label map on the CT's own grid:")

@@ -10,13 +10,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
-from monai.networks.nets import SwinUNETR
 from monai.transforms import Compose
 from torch import nn
 
 from t3d.bundle.steps import Preparation, scaled_on_grid
 from t3d.errors import T3DError
 from t3d.evaluate.thresholds import read_thresholds
+from t3d.networks.encoders import find_backbone, segmentation_network
 from t3d.networks.recorded import network_settings, pretrain_network
 from t3d.networks.text_encoder import TextEncoder
 from t3d.networks.volume_classifier import VolumeClassifier
@@ -28,7 +28,9 @@ from t3d.weights.trained import RECORDS
 logger = logging.getLogger(__name__)
 
 WEIGHTS = "model.pt"
-_SIZES = ("feature_size", "window_size")
+# of each family of encoders, what its record must say and what it may say
+_SIZES = {"swin": ("feature_size", "window_size"), "segres": ("feature_size",)}
+_MORE = {"swin": (), "segres": ("norm",)}
 _LARGEST = 8 << 30
 
 
@@ -140,7 +142,8 @@ def model_record(folder: Path, place: Path) -> tuple[str, dict[str, Any]]:
 def _record(folder: Path, place: Path) -> tuple[Mapping[str, Any], dict[str, Any]]:
     name, record = model_record(folder, place)
     settings = settings_of(record)
-    missing = [key for key in ("spacing", "orientation", "hu_range", "crop_size", *_SIZES) if key not in settings]
+    sizes = _SIZES[_backbone(settings)]
+    missing = [key for key in ("spacing", "orientation", "hu_range", "crop_size", *sizes) if key not in settings]
     if missing:
         raise T3DError(f"{name} in {place} does not say {', '.join(missing)}; use the record of the training itself")
     return record, settings
@@ -150,18 +153,19 @@ def _built(folder: Path, record: Mapping[str, Any], settings: dict[str, Any], de
     kind = record["kind"]
     labels: dict[str, list[int]] = {}
     thresholds: dict[str, dict[str, Any]] = {}
-    sizes = {key: settings[key] for key in _SIZES}
+    backbone = _backbone(settings)
+    sizes = {key: settings[key] for key in (*_SIZES[backbone], *_MORE[backbone]) if key in settings}
     network: nn.Module
     if kind == "encoder":
         network = pretrain_network(network_settings(settings), text_encoder=_text_encoder(settings))
     elif kind == "segmentation":
         labels = class_values(settings["labels"])
-        network = SwinUNETR(in_channels=1, out_channels=len(labels), **sizes)
+        network = segmentation_network(backbone, in_channels=1, out_channels=len(labels), **sizes)
     elif kind == "classification":
         findings = settings["findings"]
         windows = ("crop_size", "overlap", "body_level", "body_share", "attention_width")
         options = {key: settings[key] for key in windows if key in settings}
-        network = VolumeClassifier(num_findings=len(findings), **sizes, **options)
+        network = VolumeClassifier(num_findings=len(findings), backbone=backbone, **sizes, **options)
         thresholds = read_thresholds(weights=str(folder / WEIGHTS), findings=findings)
     else:
         raise T3DError(
@@ -181,6 +185,11 @@ def _built(folder: Path, record: Mapping[str, Any], settings: dict[str, Any], de
         device=device,
         amp_dtype=recorded_amp_dtype(record) if device.type == "cuda" else None,
     )
+
+
+def _backbone(settings: Mapping[str, Any]) -> str:
+    """The name of the family of encoders; records of t3d 0.1 know one only."""
+    return find_backbone(settings.get("backbone", "swin")).name
 
 
 def _text_encoder(settings: Mapping[str, Any]) -> TextEncoder | None:

@@ -79,8 +79,10 @@ OPTIONS: dict[str, kind.Kind] = {
     "allow_changed": names("learning_rate", empty=True),
     "ignore_preprocessing": flag(),
     # networks
-    "feature_size": whole(12, "channels of the encoder's first stage", step=12),
+    "backbone": one_of("swin", "segres"),
+    "feature_size": whole(2, "channels of the encoder's first stage: for swin divisible by 12", step=2),
     "window_size": whole(1, "tokens along each side of an attention window"),
+    "norm": one_of("instance", "batch"),
     "attention_width": whole(),
     "embedding_width": whole(),
     # the pre-training

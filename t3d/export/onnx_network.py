@@ -13,7 +13,7 @@ from t3d.networks.volume_windows import VolumeWindows
 
 
 class OnnxSegmenter(nn.Module):
-    """Stands for the segmentation's SwinUNETR: windows (N, 1, s, s, s) -> logits (N, classes, s, s, s).
+    """Stands for the segmentation's network: windows (N, 1, s, s, s) -> logits (N, classes, s, s, s).
 
     Args:
         onnx_file: made by ``t3d export``.

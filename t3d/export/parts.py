@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from t3d.errors import T3DError
-from t3d.networks.encoders import BACKBONES
+from t3d.networks.encoders import BACKBONES, backbone_of
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.volume_classifier import VolumeClassifier
 from t3d.networks.window_grid import window_sides
@@ -58,7 +58,8 @@ def parts_of(network: nn.Module, *, crop_size: int | Sequence[int]) -> list[Part
         T3DError: a network of another kind.
     """
     network = network.eval().cpu()
-    sides = window_sides(crop_size)
+    found = backbone_of(network)
+    sides = window_sides(crop_size) if found is None else window_sides(crop_size, stride=found[0].stride)
     # two windows, since torch.export takes a length of one for a constant
     image = {"image": torch.rand(2, 1, *sides, generator=torch.Generator().manual_seed(0))}
     batch = {"image": {0: ("batch", MOST_WINDOWS)}}

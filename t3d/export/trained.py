@@ -7,21 +7,27 @@ from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
-from monai.networks.nets import SwinUNETR
+from monai.networks.nets import SegResNetDS, SwinUNETR
+from monai.utils import ensure_tuple_rep
 from torch import Tensor, nn
 
 from t3d.errors import T3DError
 from t3d.files import sha256
+from t3d.networks.encoders import own_settings
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.volume_classifier import VolumeClassifier
-from t3d.networks.window_grid import window_sides, window_starts
+from t3d.networks.window_grid import window_starts
+from t3d.triple import triple
 from t3d.weights import load_model, load_pretrained
 
 PREPROCESSING = ("spacing", "orientation", "hu_range", "crop_size")
+# of which the record keeps what the backbone has
+_ENCODER = ("backbone", "feature_size", "window_size", "norm")
 # which settings of inference.json describe the network of each bundle, as in its record of the training
 NETWORK: dict[type, tuple[str, ...]] = {
-    SwinUNETR: ("feature_size", "window_size"),
-    VolumeClassifier: ("feature_size", "window_size", "overlap", "body_level", "body_share", "attention_width"),
+    SwinUNETR: _ENCODER,
+    SegResNetDS: _ENCODER,
+    VolumeClassifier: (*_ENCODER, "overlap", "body_level", "body_share", "attention_width"),
 }
 
 
@@ -73,11 +79,9 @@ def read_trained(bundle_root: str | Path, *, ckpt_dir: str | Path | None = None)
     def values(names: tuple[str, ...]) -> dict[str, Any]:
         return {name: parser.get_parsed_content(name) for name in names}
 
-    settings: dict[str, Any] = {
-        "network": values(NETWORK[kind]) if kind in NETWORK else parser.get_parsed_content("network_settings"),
-        "preprocessing": values(PREPROCESSING),
-    }
-    if kind is SwinUNETR:
+    described = values(NETWORK[kind]) if kind in NETWORK else parser.get_parsed_content("network_settings")
+    settings: dict[str, Any] = {"network": own_settings(described), "preprocessing": values(PREPROCESSING)}
+    if kind in (SwinUNETR, SegResNetDS):
         settings["labels"] = parser.get_parsed_content("labels")
     if kind is VolumeClassifier:
         settings["findings"] = parser.get_parsed_content("finding_names")
@@ -102,7 +106,7 @@ def windows_of(volume: Tensor, *, crop_size: int | list[int], most: int = 4) -> 
     Returns:
         (M, 1, s, s, s).
     """
-    sides = window_sides(crop_size)
+    sides = triple(ensure_tuple_rep(crop_size, 3))
     lacking = [max(0, wide - side) for side, wide in zip(volume.shape[1:], sides, strict=True)]
     volume = nn.functional.pad(volume, [pad for lack in reversed(lacking) for pad in (0, lack)])
     starts = window_starts(tuple(volume.shape[1:]), sides, overlap=0.0).tolist()

@@ -28,7 +28,7 @@ def embed_spoken(
     sections: Sequence[str] = ("impression",),
     cache_dir: str | Path | None = None,
 ) -> Tensor:
-    """Embed texts by their sentences, each encoded alone as in the training: N texts -> (N, D) unit vectors on the CPU.
+    """Embed texts by their sentences, each encoded alone as in the training: N texts -> (N, D) unit vectors.
 
     A text of several sentences is the mean of those that a training would ask (of its impression, where it has one).
 

@@ -6,7 +6,7 @@ the names of the segmentation network of its family: MONAI's own network loads w
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,8 @@ from monai.networks.nets.swin_unetr import SwinTransformer, SwinUNETR
 from torch import Tensor, nn
 
 from t3d.errors import T3DError
+from t3d.networks.segres_encoder import DEPTHS, ConvEncoder, segres_encoder, segresnet
 from t3d.networks.segres_encoder import STRIDE as SEGRES_STRIDE
-from t3d.networks.segres_encoder import ConvEncoder, segres_encoder, segresnet
 from t3d.networks.swin_encoder import STRIDES, SwinEncoder, swin_transformer, swin_unetr
 
 Encoder = SwinEncoder | ConvEncoder
@@ -35,6 +35,8 @@ class Backbone:
         options: settings of ``build`` beside ``in_channels``, ``feature_size`` and ``use_checkpoint``.
         build: settings -> encoder.
         build_segmentation: settings, ``in_channels`` and ``out_channels`` -> segmentation network.
+        stage: in names of the encoder's weights, the number of their stage; those without one lie below the first.
+        stages: numbers of the stages, as MONAI counts them.
         own_prefixes: prefixes of checkpoints below which everything belongs to an encoder of this family.
         parts: what names of such weights begin with where they have no prefix of their own.
         renamed: parts of names in older checkpoints -> today's.
@@ -48,6 +50,8 @@ class Backbone:
     options: tuple[str, ...]
     build: Callable[..., Encoder]
     build_segmentation: Callable[..., nn.Module]
+    stage: re.Pattern[str]
+    stages: range
     own_prefixes: tuple[str, ...]
     parts: re.Pattern[str]
     renamed: dict[str, str] = field(default_factory=dict)
@@ -56,6 +60,15 @@ class Backbone:
     def prefix(self) -> str:
         """What the names of all its weights begin with."""
         return f"{self.attribute}."
+
+    def depth(self, name: str) -> int:
+        """How deep a weight of the encoder lies: 0 below its first stage, 1 in it, 2 in the next ..
+
+        Args:
+            name: of the weight inside the encoder.
+        """
+        match = self.stage.match(name)
+        return 0 if match is None else self.stages.index(int(match[1])) + 1
 
     def weight_name(self, name: str) -> str | None:
         """Today's name of a checkpoint's entry, or None where it belongs to no encoder of this family."""
@@ -77,6 +90,8 @@ _SWIN = Backbone(
     options=("window_size", "depths", "num_heads", "drop_path_rate"),
     build=swin_transformer,
     build_segmentation=swin_unetr,
+    stage=re.compile(r"layers([1-4])c?\."),
+    stages=range(1, 5),
     own_prefixes=("swinViT.", "swin_vit.", "swin_ViT."),
     # checkpoints for SwinUNETR.load_from name the transformer's parts without any prefix of its own
     parts=re.compile(r"(patch_embed|layers[1-4]c?)\."),
@@ -92,6 +107,8 @@ _SEGRES = Backbone(
     options=("depths", "norm"),
     build=segres_encoder,
     build_segmentation=segresnet,
+    stage=re.compile(r"layers\.(\d+)\."),
+    stages=range(len(DEPTHS)),
     own_prefixes=(),  # "encoder." alone is a prefix of many networks
     parts=re.compile(r"conv_init\.|layers\.\d+\.(blocks\.\d+\.(norm|conv)\d|downsample)\."),
 )
@@ -121,6 +138,17 @@ def segmentation_network(backbone: str, **settings: Any) -> nn.Module:
     family = find_backbone(backbone)
     common = ("in_channels", "out_channels", "feature_size", "use_checkpoint")
     return family.build_segmentation(**_known(family, settings, *common))
+
+
+def own_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a network, for its record, without those that only encoders of another family have.
+
+    Args:
+        settings: may have ``backbone``; "swin" where it has none (records of t3d 0.1).
+    """
+    family = find_backbone(settings.get("backbone", "swin"))
+    others = {option for backbone in BACKBONES.values() for option in backbone.options} - set(family.options)
+    return {name: value for name, value in settings.items() if name not in others}
 
 
 def backbone_of(network: nn.Module) -> tuple[Backbone, nn.Module] | None:

@@ -68,7 +68,7 @@ def segres_encoder(
         feature_size: channels of the first map, ``init_filters`` of MONAI.
         depths: blocks of each stage, ``blocks_down`` of MONAI.
         norm: "instance", by which a crop does not depend on the others of its batch (ours), or MONAI's "batch", which
-            weights trained with it need.
+            weights trained with it need: those of CT-FM, whose files hold running means and variances.
         use_checkpoint: as for ``ConvEncoder``.
     """
     encoder = ConvEncoder(in_channels=in_channels, **_settings(feature_size, depths, norm))
@@ -88,10 +88,17 @@ def segresnet(
     """MONAI's own segmentation network around the same encoder, without deep supervision."""
     settings = _settings(feature_size, depths, norm)
     network = SegResNetDS(in_channels=in_channels, out_channels=out_channels, **settings)
-    if use_checkpoint:  # MONAI has no such option; its network takes the encoder that has
-        encoder: Any = network.encoder
-        encoder.__class__ = ConvEncoder
-        encoder.use_checkpoint = True
+    return recompute_blocks(network) if use_checkpoint else network
+
+
+def recompute_blocks(network: SegResNetDS) -> SegResNetDS:
+    """Let MONAI's network compute its encoder's blocks again in the backward pass, in place; it has no such option.
+
+    Parameters and their names stay as they are.
+    """
+    encoder: Any = network.encoder
+    encoder.__class__ = ConvEncoder
+    encoder.use_checkpoint = True
     return network
 
 

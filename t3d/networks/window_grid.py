@@ -30,15 +30,19 @@ def check_crop_size(crop_size: int | Sequence[int], *, backbone: str = "swin") -
         )
 
 
-def window_sides(crop_size: int | Sequence[int]) -> tuple[int, int, int]:
+def window_sides(crop_size: int | Sequence[int], *, stride: int = STRIDE) -> tuple[int, int, int]:
     """Window sides in voxels from one number or three.
+
+    Args:
+        crop_size: one side or three.
+        stride: of the encoder's deepest map; that of Swin, which every other stride divides, where it is not known.
 
     Raises:
         T3DError: a side that is no multiple of the stride of the deepest map.
     """
     sides = (crop_size,) * 3 if isinstance(crop_size, int) else tuple(crop_size)
-    if len(sides) != 3 or any(side != int(side) or side < STRIDE or side % STRIDE for side in sides):
-        raise T3DError(f"crop_size {crop_size} is not divisible by {STRIDE} on every side: use {some_sides(STRIDE)}")
+    if len(sides) != 3 or any(side != int(side) or side < stride or side % stride for side in sides):
+        raise T3DError(f"crop_size {crop_size} is not divisible by {stride} on every side: use {some_sides(stride)}")
     return triple(int(side) for side in sides)
 
 

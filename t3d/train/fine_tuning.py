@@ -1,21 +1,17 @@
 """How a pre-trained encoder is fine-tuned: its start (never silently from scratch), learning rates, freezing."""
 
 import logging
-import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from ignite.engine import Engine, Events
-from monai.networks.nets.swin_unetr import SwinTransformer
 from torch import nn
 
 from t3d.errors import T3DError
+from t3d.networks.encoders import BACKBONES, Backbone, backbone_of
 from t3d.weights import load_encoder, unwrapped
 
 logger = logging.getLogger(__name__)
-
-_STAGE = re.compile(r"^(?:module\.)?swinViT\.layers(\d)c?\.")
-STAGES = 4  # stages of the Swin transformer; the patch embedding lies below the first
 
 
 def start_encoder(
@@ -28,7 +24,7 @@ def start_encoder(
     """Load a pre-trained encoder, whole and loud, or say that there is none.
 
     Args:
-        network: any network with ``swinViT``, such as MONAI's SwinUNETR.
+        network: any network with an encoder of ``t3d.networks.encoders``, such as MONAI's SwinUNETR or SegResNetDS.
         encoder_weights: file that ``t3d.weights.load_encoder`` takes; None or "" trains from scratch.
         preprocessing: this run's ``spacing``, ``orientation`` and ``hu_range``, which must be the encoder's.
         ignore_preprocessing: log a difference instead of raising.
@@ -52,11 +48,12 @@ def parameter_groups(
 ) -> list[dict]:
     """Group a network's parameters for an optimizer (recipe of BEiT and MAE fine-tuning, by stage instead of block).
 
-    What lies outside ``swinViT`` learns with ``learning_rate``, stage s of 1 to 4 with
-    ``learning_rate * layer_decay ** (5 - s)``, the patch embedding with ``learning_rate * layer_decay ** 5``.
+    What lies outside the encoder learns with ``learning_rate``, stage s of 1 to S with
+    ``learning_rate * layer_decay ** (S + 1 - s)``, what lies below the first stage (Swin's patch embedding, the first
+    convolution of SegRes) with ``learning_rate * layer_decay ** (S + 1)``. S is 4 for Swin and 5 for SegRes.
 
     Args:
-        network: has ``swinViT`` with the names of MONAI's SwinTransformer.
+        network: has an encoder of ``t3d.networks.encoders``; DistributedDataParallel is looked through.
         learning_rate: of the new parts.
         layer_decay: in (0, 1]; 1 gives all parts the same rate.
         weight_decay: of all groups.
@@ -65,19 +62,22 @@ def parameter_groups(
         Groups ``{"params", "lr", "weight_decay"}`` from slow to fast, frozen parameters included (they may thaw).
 
     Raises:
-        T3DError: ``layer_decay`` outside (0, 1], or a network without ``swinViT``.
+        T3DError: ``layer_decay`` outside (0, 1], or a network without an encoder.
     """
     if not 0 < layer_decay <= 1:
         raise T3DError(f"layer_decay {layer_decay} must be above 0 and at most 1; 0.7 to 0.9 are usual, 1 is off")
+    network = unwrapped(network)
+    backbone, _ = _encoder_of(network, "layer_decay")
+    top = len(backbone.stages) + 1
     depths: dict[int, list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        depths.setdefault(_depth(name), []).append(parameter)
-    if set(depths) == {STAGES + 1}:
-        raise T3DError(f"{type(network).__name__} has no encoder named swinViT: layer_decay does not apply to it")
+        inside = name.startswith(backbone.prefix)
+        depth = backbone.depth(name.removeprefix(backbone.prefix)) if inside else top
+        depths.setdefault(depth, []).append(parameter)
     return [
         {
             "params": depths[depth],
-            "lr": learning_rate * layer_decay ** (STAGES + 1 - depth),
+            "lr": learning_rate * layer_decay ** (top - depth),
             "weight_decay": weight_decay,
         }
         for depth in sorted(depths)
@@ -87,19 +87,22 @@ def parameter_groups(
 class FreezeEncoder:
     """Keeps the encoder as it is for the first epochs, so that a new decoder does not spoil it (ours).
 
-    Frozen means no gradients and, for dropout and the like, evaluation mode. Which epochs are frozen depends on the
-    epoch's number alone, so a resumed run freezes and thaws where an undisturbed one does. DistributedDataParallel
-    needs ``find_unused_parameters`` with it.
+    Frozen means no gradients and evaluation mode: no dropout, and running statistics of batch norms stay. Which epochs
+    are frozen depends on the epoch's number alone, so a resumed run freezes and thaws where an undisturbed one does.
+    DistributedDataParallel needs ``find_unused_parameters`` with it.
 
     Args:
-        network: has ``swinViT``; DistributedDataParallel is looked through.
+        network: has an encoder of ``t3d.networks.encoders``; DistributedDataParallel is looked through.
         epochs: 0 freezes never; at least ``max_epochs`` freezes always.
+
+    Raises:
+        T3DError: negative epochs, or a network without an encoder.
     """
 
     def __init__(self, *, network: nn.Module, epochs: int) -> None:
         if epochs < 0:
             raise T3DError(f"freeze_epochs {epochs} must be 0 or more")
-        self.encoder = cast(SwinTransformer, unwrapped(network).swinViT)
+        _, self.encoder = _encoder_of(unwrapped(network), "freeze_epochs")
         self.epochs = epochs
 
     def attach(self, engine: Engine) -> None:
@@ -111,22 +114,26 @@ class FreezeEncoder:
     def set(self, engine: Engine) -> None:
         """Freeze or thaw at the start of an epoch."""
         frozen = engine.state.epoch <= self.epochs
-        if frozen == self.encoder.patch_embed.proj.weight.requires_grad:
+        if frozen == _learns(self.encoder):
             logger.info("epoch %d: encoder %s", engine.state.epoch, "frozen" if frozen else "trained from here")
         self.encoder.requires_grad_(not frozen)
         if frozen:
             for parameter in self.encoder.parameters():
                 parameter.grad = None  # a stale gradient would still be stepped on
 
-    def _keep_still(self, encoder: SwinTransformer, inputs: tuple) -> None:
+    def _keep_still(self, encoder: nn.Module, inputs: tuple) -> None:
         # MONAI's trainer calls network.train() before every pass, which would switch dropout on again
-        if not encoder.patch_embed.proj.weight.requires_grad:
+        if not _learns(encoder):
             encoder.eval()
 
 
-def _depth(name: str) -> int:
-    """0 for the patch embedding, 1 to 4 for the encoder's stages, 5 for everything else."""
-    match = _STAGE.match(name)
-    if match:
-        return int(match[1])
-    return 0 if "swinViT." in name else STAGES + 1
+def _encoder_of(network: nn.Module, option: str) -> tuple[Backbone, nn.Module]:
+    found = backbone_of(network)
+    if found is None:
+        names = " or ".join(backbone.attribute for backbone in BACKBONES.values())
+        raise T3DError(f"{type(network).__name__} has no encoder named {names}: {option} does not apply to it")
+    return found
+
+
+def _learns(encoder: nn.Module) -> bool:
+    return next(encoder.parameters()).requires_grad

@@ -15,7 +15,8 @@ from t3d.atomic import write_atomically
 from t3d.files import json_bytes, sha256
 from t3d.train.best_model import BestModel
 from t3d.train.finite_weights import check_finite_weights
-from t3d.weights import network_bytes, save_encoder
+from t3d.weights import network_bytes, save_encoder, unwrapped
+from t3d.weights.encoder_record import network_settings
 from t3d.weights.model_record import RECORD_NAME
 from t3d.weights.record import model_kind, new_record
 
@@ -35,7 +36,8 @@ class _AtTheEnd(ABC):
     Args:
         ckpt_dir: folder for the files.
         network: trained network (looked through DistributedDataParallel).
-        record: what the training knows for the record beside the weights.
+        record: what the training knows for the record beside the weights; as ``network`` the settings that the
+            weights of the encoder do not tell.
     """
 
     def __init__(self, *, ckpt_dir: str, network: nn.Module, record: Mapping[str, Any]) -> None:
@@ -103,7 +105,8 @@ class ModelHandOver(_AtTheEnd):
         if best is not None:
             chosen["best"] = best.state_dict()
         hashes = {name: sha256(content) for name, content in contents.items()}
-        made = new_record(model_kind(record), files=hashes, record={**chosen, **record})
+        network = network_settings(unwrapped(self.network).state_dict(), record.get("network", {}))
+        made = new_record(model_kind(record), files=hashes, record={**chosen, **record, "network": network})
         contents[RECORD_NAME] = json_bytes(made)
         write_atomically({self.folder / name: data for name, data in contents.items()})
         return f"model.pt (the {which}), model_last.pt and {RECORD_NAME}"

@@ -31,7 +31,7 @@ class WindowFeatures:
     change: whatever changes, the features are computed anew. Files of an earlier encoder stay until deleted.
 
     Args:
-        network: has ``swinViT`` and ``window_features(volume (X, Y, Z)) -> (1, W, C), (1, W)``, such as
+        network: has an encoder and ``window_features(volume (X, Y, Z)) -> (1, W, C), (1, W)``, such as
             ``VolumeClassifier``. Its encoder must stay as it is (frozen) while the cache is in use.
         preprocessing: from an item to the item with ``image`` (1, X, Y, Z).
         cache_dir: made if absent.

@@ -71,6 +71,12 @@ def _of_swin(state: Mapping[str, Tensor]) -> dict[str, Any]:
     return found
 
 
+def is_second_swin(state: Mapping[str, Tensor]) -> bool:
+    """Whether these are weights of Swin UNETR V2, which has a convolution before each stage (all of VoCo's)."""
+    stages = {name[len("swinViT.layers") :][:2] for name in state if name.startswith("swinViT.layers")}
+    return stages >= {"1c", "2c", "3c", "4c"}
+
+
 def mismatch(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, shown: int = 3) -> str | None:
     """Say how the tensors of a file differ from those a network needs; None when all names and shapes agree.
 

@@ -28,19 +28,33 @@ def make_record(state: Mapping[str, Tensor], *, files: Mapping[str, str], record
     Raises:
         T3DError: ``record["network"]`` contradicts the shapes of the weights.
     """
+    network = network_settings(state, record.get("network", {}))
+    counts = {
+        "tensors": len(state),
+        "parameters": sum(tensor.numel() for tensor in state.values() if tensor.is_floating_point()),
+    }
+    return new_record("encoder", files=files, record={**counts, **record, "network": network})
+
+
+def network_settings(state: Mapping[str, Tensor], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What weights tell of the encoder that they belong to, and the given settings beyond that.
+
+    Args:
+        state: tensors of a network or of its encoder, under MONAI's names.
+        given: settings by name.
+
+    Raises:
+        T3DError: a given setting contradicts the shapes of the weights.
+    """
     network = architecture(state)
-    for key, value in record.get("network", {}).items():
+    for key, value in given.items():
         if key in network and not same_value(network[key], value):
             raise T3DError(
                 f"the record says {key} {value}, but the weights have {network[key]}; "
                 f"pass the {key} that the network was built with."
             )
         network.setdefault(key, value)
-    counts = {
-        "tensors": len(state),
-        "parameters": sum(tensor.numel() for tensor in state.values() if tensor.is_floating_point()),
-    }
-    return new_record("encoder", files=files, record={**counts, **record, "network": network})
+    return network
 
 
 def verified_record(path: Path) -> dict | None:

@@ -18,7 +18,7 @@ from t3d.atomic import write_atomically
 from t3d.errors import T3DError
 from t3d.files import json_bytes, sha256
 from t3d.networks.encoders import BACKBONES, Backbone, backbone_of
-from t3d.weights.architecture import mismatch, settings_that_differ
+from t3d.weights.architecture import is_second_swin, mismatch, settings_that_differ
 from t3d.weights.encoder_record import RECORD_NAME, make_record, verified_record
 from t3d.weights.names import backbone_of_weights, encoder_part
 from t3d.weights.record import compare_preprocessing
@@ -70,9 +70,10 @@ def read_encoder(path: str | Path) -> tuple[dict[str, Tensor], dict | None]:
     """Read encoder weights: T3D's files, a whole network's state dict, or Swin UNETR's own pre-training.
 
     Known layouts: ``swinViT.*`` (MONAI), ``swin_vit.*`` and bare ``patch_embed.* / layers1.*`` (the published
-    pre-training, what ``SwinUNETR.load_from`` takes), each below ``module.`` or ``model.`` and nested under
-    ``state_dict`` or ``model``; ``mlp.fc1 / fc2`` become ``mlp.linear1 / linear2``. Of SegRes encoders
-    ``encoder.*`` (MONAI's SegResNetDS) and bare ``conv_init.* / layers.0.*`` (SegResEncoder, as CT-FM's).
+    pre-training, what ``SwinUNETR.load_from`` takes), each below ``module.``, ``model.`` or ``backbone.`` (SuPreM)
+    and nested under ``state_dict``, ``model`` or ``net``; ``mlp.fc1 / fc2`` become ``mlp.linear1 / linear2``. Of
+    SegRes encoders ``encoder.*`` (MONAI's SegResNetDS) and bare ``conv_init.* / layers.0.*`` (SegResEncoder, as
+    CT-FM's).
 
     Returns:
         The tensors under MONAI's names, and the content of an ``encoder.json`` beside the file that names it
@@ -136,6 +137,11 @@ def load_encoder(
         raise T3DError(
             f"{path} holds a {theirs.name} encoder, but this network has a {backbone.name} one: choose weights of "
             f"{backbone.name}, or build the network with backbone {theirs.name}; nothing was loaded."
+        )
+    if is_second_swin(found) > is_second_swin(expected):
+        raise T3DError(
+            f"{path} holds a Swin UNETR V2 encoder (use_v2, with layers1c.*), this network a Swin UNETR one: choose "
+            "weights of the first version, or of this package; nothing was loaded."
         )
     _must_fit(found, expected, path=path, what="the encoder of this network")
     if check_preprocessing:

@@ -8,8 +8,8 @@ from torch import Tensor
 from t3d.errors import T3DError
 from t3d.networks.encoders import BACKBONES, Backbone
 
-# DataParallel / DistributedDataParallel, torch.compile, Lightning
-_WRAPPERS = ("module.", "_orig_mod.", "model.")
+# DataParallel / DistributedDataParallel, torch.compile, Lightning, and the networks of SuPreM
+_WRAPPERS = ("module.", "_orig_mod.", "model.", "backbone.")
 
 
 def encoder_name(name: str) -> str | None:

@@ -20,6 +20,7 @@ import torch
 import t3d
 from t3d.errors import T3DError
 from t3d.files import read_json, sha256
+from t3d.networks.encoders import own_settings
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def new_record(kind: str, *, files: Mapping[str, str], record: Mapping[str, Any]
         kind: one of ``KINDS``.
         files: file name -> SHA-256 of what the record stands beside.
         record: ``network``, ``preprocessing`` (``spacing`` in mm, ``orientation``, ``hu_range``, ``crop_size`` in
-            voxels) and what else JSON can hold.
+            voxels) and what else JSON can hold. Of ``network`` what only another backbone has is left out.
     """
     if kind not in KINDS:
         raise ValueError(f"kind {kind!r} is none of {', '.join(KINDS)}")
@@ -57,7 +58,7 @@ def new_record(kind: str, *, files: Mapping[str, str], record: Mapping[str, Any]
         "torch": torch.__version__,
         "files": dict(files),
         **{key: value for key, value in record.items() if key not in ("network", "preprocessing")},
-        "network": dict(record.get("network", {})),
+        "network": own_settings(record.get("network", {})),
         "preprocessing": dict(record.get("preprocessing", {})),
     }
 

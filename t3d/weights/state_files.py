@@ -10,7 +10,7 @@ from torch import Tensor
 
 from t3d.errors import T3DError
 
-_NESTING = ("state_dict", "model", "network")  # how training tools wrap a state dict in their checkpoints
+_NESTING = ("state_dict", "model", "network", "net")  # how training tools wrap a state dict in their checkpoints
 _UNREADABLE = (
     *(RuntimeError, EOFError, UnpicklingError, SafetensorError, ValueError, LookupError, TypeError),
     *(AttributeError, OSError),  # what the unpickler raises on bytes that merely look like a pickle

@@ -4,14 +4,13 @@ import importlib.util
 import json
 import shutil
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from bundle_runs import REPOSITORY, environment
+from bundle_runs import REPOSITORY
+from label_app import make_app
 from label_server import LabelServer
 
 from t3d.volume.label_table import read_label_table
@@ -30,14 +29,6 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if Path(__file__).parent in item.path.parents:
                 item.add_marker(pytest.mark.skip(reason=reason))
-
-
-def make_app(folder: Path) -> Path:
-    """The app as docs/monai_label.md makes it; the command copies it from the installed package."""
-    line = [sys.executable, "-m", "monailabel.main", "apps", "--download", "--name", "monaibundle", "--output"]
-    made = subprocess.run([*line, str(folder)], cwd=folder, env=environment(), capture_output=True, text=True)
-    assert made.returncode == 0, made.stdout + made.stderr
-    return folder / "monaibundle"
 
 
 @pytest.fixture(scope="session")
