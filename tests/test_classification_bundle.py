@@ -14,6 +14,7 @@ from monai.networks.nets import SwinUNETR
 
 import t3d
 from t3d.data.findings import DEFAULT_FINDINGS
+from t3d.networks.volume_classifier import RECORDED
 
 FINDINGS = TINY["findings"]
 PREPROCESSING = {"spacing": [12.0] * 3, "orientation": "RAS", "hu_range": [-1000, 1000], "crop_size": 32}
@@ -59,9 +60,10 @@ def test_network_takes_and_gives_what_the_metadata_says(name):
 
 def test_train_and_inference_agree():
     train, inference = read("train"), read("inference")
-    for key in ("preparation", "network_def", "recorded", "spacing", "orientation", "hu_range", "crop_size",
-                "overlap", "body_level", "body_share", "feature_size", "window_size", "attention_width"):  # fmt: skip
+    for key in ("preparation", "recorded", "spacing", "orientation", "hu_range", "crop_size", *RECORDED):
         assert train[key] == inference[key], key
+    of_training = {"use_checkpoint": "@use_checkpoint", "dropout": "@dropout"}
+    assert train["network_def"] == inference["network_def"] | of_training
 
 
 def test_training_leaves_what_the_other_stages_need(trained_classification):

@@ -81,6 +81,8 @@ OPTIONS: dict[str, kind.Kind] = {
     # networks
     "feature_size": whole(12, "channels of the encoder's first stage", step=12),
     "window_size": whole(1, "tokens along each side of an attention window"),
+    "pooling": one_of("attention", "tokens"),
+    "scales": kind.listed(whole(1).accepts, 'strides of encoder maps in voxels, such as "[8, 16, 32]"', none=True),
     "attention_width": whole(),
     "embedding_width": whole(),
     # the pre-training

@@ -43,8 +43,8 @@ def parts_of(network: nn.Module, *, crop_size: int | Sequence[int]) -> list[Part
     - ``SwinUNETR``, ``SegResNetDS``: image (N, 1, s, s, s) -> ``pred`` (N, classes, s, s, s), logits.
     - ``PretrainNetwork``: image -> ``embedding`` (N, D), as its ``forward(image)``, and ``map`` (N, C, ..).
     - ``VolumeClassifier``: image -> ``features`` (N, C) of windows; and, as a second part, ``features`` (1, W, C) and
-      ``mask`` (1, W) of all windows of a volume -> ``pred`` (1, F), logits, and ``attention`` (1, F, W). Two, because
-      windows go through the encoder a few at a time and through the attention all at once.
+      ``mask`` (1, W) of all windows of a volume -> ``pred`` (1, F), logits, and, where it pools by attention,
+      ``attention`` (1, F, W). Two, because windows go through the encoder a few at a time and are pooled all at once.
 
     N and W are dynamic, the window's sides are not.
 
@@ -65,13 +65,15 @@ def parts_of(network: nn.Module, *, crop_size: int | Sequence[int]) -> list[Part
     if isinstance(network, PretrainNetwork):
         return [Part(MAIN, _Embedding(network), image, ("embedding", "map"), batch)]
     if isinstance(network, VolumeClassifier):
-        width = network.norm.normalized_shape[0]
-        features = torch.rand(1, 3, width, generator=torch.Generator().manual_seed(0))
+        features = torch.rand(1, 3, network.feature_width, generator=torch.Generator().manual_seed(0))
         windows = {"features": features, "mask": torch.tensor([[True, True, False]])}
         count = {name: {1: ("windows", MOST_WINDOWS)} for name in windows}
+        attends = network.tokens is None
+        head = _AttentionHead(network) if attends else _Classify(network)
+        outputs = ("pred", "attention") if attends else ("pred",)
         return [
             Part(MAIN, _WindowFeatures(network), image, ("features",), batch),
-            Part(HEAD, _Head(network), windows, ("pred", "attention"), count),
+            Part(HEAD, head, windows, outputs, count),
         ]
     raise T3DError(
         f"a {type(network).__name__} cannot be exported; known are the networks of t3d_pretrain, t3d_segmentation "
@@ -98,7 +100,16 @@ class _WindowFeatures(nn.Module):
         return self.network.encode(image[:, 0])
 
 
-class _Head(nn.Module):
+class _Classify(nn.Module):
+    def __init__(self, network: VolumeClassifier) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        return self.network.classify(features, mask)
+
+
+class _AttentionHead(nn.Module):
     def __init__(self, network: VolumeClassifier) -> None:
         super().__init__()
         self.network = network

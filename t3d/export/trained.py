@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from t3d.errors import T3DError
 from t3d.files import sha256
 from t3d.networks.pretrain import PretrainNetwork
-from t3d.networks.volume_classifier import VolumeClassifier
+from t3d.networks.volume_classifier import RECORDED, VolumeClassifier
 from t3d.networks.window_grid import window_sides, window_starts
 from t3d.weights import load_network
 
@@ -21,7 +21,7 @@ PREPROCESSING = ("spacing", "orientation", "hu_range", "crop_size")
 # which settings of inference.json describe the network of each bundle, as in its record of the training
 NETWORK: dict[type, tuple[str, ...]] = {
     SwinUNETR: ("feature_size", "window_size"),
-    VolumeClassifier: ("feature_size", "window_size", "overlap", "body_level", "body_share", "attention_width"),
+    VolumeClassifier: RECORDED,
     PretrainNetwork: ("feature_size", "window_size", "embedding_width"),
 }
 
