@@ -133,9 +133,13 @@ def test_bundle_load_returns_the_network_with_its_weights(trained_classification
         assert all(torch.equal(value, expected[name]) for name, value in state.items())
 
 
-def test_linear_probe_computes_features_once_and_trains_the_head_alone(cohort, classification_encoder, tmp_path):
+@pytest.mark.parametrize("pooling", ["tokens", "attention"])
+def test_linear_probe_computes_features_once_and_trains_the_head_alone(
+    cohort, classification_encoder, tmp_path, pooling
+):
     names = (*NAMES, "linear_probe")
     options = {"encoder_weights": str(classification_encoder), "max_epochs": 2, "steps_per_epoch": None}
+    options["pooling"] = pooling
     run(names, cohort, tmp_path, **options)
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "eval" / "window_features").iterdir()}
     lists = lists_of(cohort)
@@ -153,6 +157,12 @@ def test_linear_probe_computes_features_once_and_trains_the_head_alone(cohort, c
     live = json.loads((tmp_path / "out" / "predictions.json").read_text())["cases"]
     for one, other in zip(live, cached, strict=True):
         assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)
+    record = json.loads((tmp_path / "models" / "model.json").read_text())
+    assert record["network"]["pooling"] == pooling
+    assert ("tokens.linear.weight" in found) == (pooling == "tokens")
+    scan = cohort / lists["test"][0]["image"]
+    said = t3d.classify(scan, tmp_path / "models", device="cpu")
+    assert {name: score.score for name, score in said.items()} == pytest.approx(live[0]["scores"], abs=1e-5)
 
 
 def test_label_fractions_are_recorded(cohort, tmp_path):

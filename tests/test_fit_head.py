@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from monai.data import MetaTensor
 from monai.engines.utils import PrepareBatchExtraInput
 
 from t3d.losses.masked_bce import MaskedBCE
@@ -29,6 +30,7 @@ def batches():
         labels = torch.randint(0, 2, (4, 1)).float()
         windows = torch.rand(4, 2, 32, 32, 32) * (0.5 + 0.2 * labels[:, :, None, None, None])
         mask = torch.tensor([[True, True], [True, False]] * 2)
+        windows = MetaTensor(windows)  # as they come from files
         found.append({"image": windows, "label": labels, "window_mask": mask})
     return found
 

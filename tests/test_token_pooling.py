@@ -44,7 +44,7 @@ def test_standardised_features_and_their_layer_by_plain_numbers():
     assert torch.allclose(head(pooled), torch.tensor([[0.0, 1.0], [2.0, 1.0]]))
 
 
-@pytest.mark.parametrize(("scales", "width"), [(None, 48 + 96 + 192), ([8], 48), ([32, 2], 12 + 192)])
+@pytest.mark.parametrize(("scales", "width"), [(None, 12 + 24 + 48 + 96 + 192), ([8], 48), ([32, 2], 12 + 192)])
 def test_scales_are_maps_of_the_encoder(scales, width):
     module = network(scales=scales)
     volume = torch.rand(1, 1, 40, 32, 32)
@@ -81,7 +81,7 @@ def test_attention_has_the_weights_that_it_had_and_no_others():
 
 def test_other_encoders_have_other_maps():
     module = VolumeClassifier(num_findings=1, backbone="segres", feature_size=4, crop_size=32, pooling="tokens")
-    assert module.scales == (4, 8, 16) and module.feature_width == 3 * (16 + 32 + 64)
+    assert module.scales == (2, 4, 8, 16) and module.feature_width == 3 * (8 + 16 + 32 + 64)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+from monai.utils import convert_to_tensor
 from torch import Tensor, nn
 
 from t3d.errors import T3DError
@@ -18,7 +19,6 @@ RECORDED = (
     *("feature_size", "window_size", "overlap", "body_level", "body_share"),
     *("pooling", "scales", "attention_width"),
 )
-DEEPEST = 3  # maps whose tokens are pooled where nobody names them
 
 
 class VolumeClassifier(VolumeWindows):
@@ -37,7 +37,7 @@ class VolumeClassifier(VolumeWindows):
             as for ``PretrainNetwork``.
         crop_size, overlap, sw_batch_size, body_level, body_share: as for ``VolumeWindows``.
         pooling: "attention" or "tokens".
-        scales: strides of the maps whose tokens are pooled, voxels a side of a token; None for the deepest three.
+        scales: strides of the maps whose tokens are pooled, voxels a side of a token; None for all but 1.
         attention_width: hidden width of the attention.
         dropout: of the window features (attention) or the volume's (tokens) in training.
     """
@@ -118,6 +118,7 @@ class VolumeClassifier(VolumeWindows):
 
     def pooled(self, image: Tensor, *, mask: Tensor) -> Tensor:
         """What ``tokens`` reads of windows (B, W, s, s, s) or their features (B, W, C), (B, C)."""
+        image, mask = (convert_to_tensor(given, track_meta=False) for given in (image, mask))
         return pool_windows(self.counted_features(image, mask), mask)
 
 
@@ -127,7 +128,7 @@ def _scales(pooling: str, scales: Sequence[int] | None, strides: Sequence[int]) 
     if pooling == "attention":
         return (strides[-1],)
     if scales is None:
-        return tuple(strides[-DEEPEST:])
+        return tuple(stride for stride in strides if stride > 1)
     if not scales or any(stride not in strides for stride in scales) or len(set(scales)) < len(scales):
         raise T3DError(
             f"scales {list(scales)}: name some of the encoder's maps, which have the strides {list(strides)}"
