@@ -10,6 +10,7 @@ TINY = {
     "train_windows": 2,
     "val_interval": 1,
     "spacing": [12.0, 12.0, 12.0],
+    "pooling": "attention",
     "findings": ["cardiomegaly", "lung_nodule", "pleural_effusion"],
 }
 RUNS = BundleRuns("t3d_classification", TINY)

@@ -41,7 +41,7 @@ RUNS = {
         "t3d_classification",
         COMMON
         | {"steps_per_epoch": 2, "batch_size": 2, "train_windows": 2, "findings": FINDINGS, "layer_decay": 0.8}
-        | {"flip_axes": [0, 1], "freeze_epochs": 1},
+        | {"flip_axes": [0, 1], "freeze_epochs": 1, "pooling": "attention"},
     ),
 }
 STAGES = tuple(RUNS)

@@ -14,6 +14,7 @@ from monai.networks.nets import SwinUNETR
 
 import t3d
 from t3d.data.findings import DEFAULT_FINDINGS
+from t3d.networks.volume_classifier import RECORDED
 
 FINDINGS = TINY["findings"]
 PREPROCESSING = {"spacing": [12.0] * 3, "orientation": "RAS", "hu_range": [-1000, 1000], "crop_size": 32}
@@ -59,10 +60,10 @@ def test_network_takes_and_gives_what_the_metadata_says(name):
 
 def test_train_and_inference_agree():
     train, inference = read("train"), read("inference")
-    for key in ("preparation", "network_def", "recorded", "spacing", "orientation", "hu_range", "crop_size",
-                "overlap", "body_level", "body_share", "backbone",
-                "feature_size", "window_size", "norm", "attention_width"):  # fmt: skip
+    for key in ("preparation", "recorded", "spacing", "orientation", "hu_range", "crop_size", *RECORDED):
         assert train[key] == inference[key], key
+    of_training = {"use_checkpoint": "@use_checkpoint", "dropout": "@dropout"}
+    assert train["network_def"] == inference["network_def"] | of_training
 
 
 def test_training_leaves_what_the_other_stages_need(trained_classification):
@@ -132,9 +133,13 @@ def test_bundle_load_returns_the_network_with_its_weights(trained_classification
         assert all(torch.equal(value, expected[name]) for name, value in state.items())
 
 
-def test_linear_probe_computes_features_once_and_trains_the_head_alone(cohort, classification_encoder, tmp_path):
+@pytest.mark.parametrize("pooling", ["tokens", "attention"])
+def test_linear_probe_computes_features_once_and_trains_the_head_alone(
+    cohort, classification_encoder, tmp_path, pooling
+):
     names = (*NAMES, "linear_probe")
     options = {"encoder_weights": str(classification_encoder), "max_epochs": 2, "steps_per_epoch": None}
+    options["pooling"] = pooling
     run(names, cohort, tmp_path, **options)
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "eval" / "window_features").iterdir()}
     lists = lists_of(cohort)
@@ -152,6 +157,12 @@ def test_linear_probe_computes_features_once_and_trains_the_head_alone(cohort, c
     live = json.loads((tmp_path / "out" / "predictions.json").read_text())["cases"]
     for one, other in zip(live, cached, strict=True):
         assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)
+    record = json.loads((tmp_path / "models" / "model.json").read_text())
+    assert record["network"]["pooling"] == pooling
+    assert ("tokens.linear.weight" in found) == (pooling == "tokens")
+    scan = cohort / lists["test"][0]["image"]
+    said = t3d.classify(scan, tmp_path / "models", device="cpu")
+    assert {name: score.score for name, score in said.items()} == pytest.approx(live[0]["scores"], abs=1e-5)
 
 
 def test_label_fractions_are_recorded(cohort, tmp_path):

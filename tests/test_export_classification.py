@@ -8,7 +8,10 @@ from bundle_runs import said
 from classification_runs import BUNDLE, RUNS, TINY
 from export_runs import export, infer
 
+from t3d.errors import T3DError
 from t3d.export.trained import read_trained
+from t3d.infer.attention_maps import SaveAttention
+from t3d.networks.volume_classifier import VolumeClassifier
 
 pytest.importorskip("onnxscript")
 
@@ -62,6 +65,30 @@ def test_volumes_of_many_windows_are_scored_alike(exported, trained_classificati
     volume = torch.rand(2, 1, 70, 40, 33, generator=torch.Generator().manual_seed(3))
     volume[:, :, 40:] *= 0.1  # air, whose windows do not count
     assert (stand_in(volume) - network(volume)).abs().max() <= 1e-4
+
+
+@torch.no_grad()
+def test_pooled_tokens_are_scored_alike_and_have_no_attention_to_save(tmp_path):
+    from t3d.export.onnx_model import onnx_bytes
+    from t3d.export.onnx_network import OnnxClassifier
+    from t3d.export.parts import parts_of
+    from t3d.export.program import export_program
+
+    torch.manual_seed(0)
+    windows = {"crop_size": 32, "overlap": 0.25, "sw_batch_size": 5, "body_level": 0.2, "body_share": 0.05}
+    network = VolumeClassifier(num_findings=2, feature_size=12, window_size=2, pooling="tokens", **windows)
+    torch.nn.init.normal_(network.tokens.linear.weight)
+    parts = parts_of(network, crop_size=32)
+    assert [part.outputs for part in parts] == [("features",), ("pred",)]
+    for part in parts:
+        (tmp_path / f"{part.name}.onnx").write_bytes(onnx_bytes(export_program(part), part))
+    stand_in = OnnxClassifier(onnx_file=str(tmp_path / "model.onnx"), **windows)
+    volume = torch.rand(1, 1, 70, 40, 33)
+    volume[:, :, 40:] *= 0.1  # air, whose windows do not count
+    assert (stand_in(volume) - network(volume)).abs().max() <= 1e-4
+    for one in (network, stand_in):
+        with pytest.raises(T3DError, match="has no attention to save"):
+            SaveAttention(output_dir=str(tmp_path), network=one, findings=["a", "b"]).attach(None)
 
 
 def test_another_bundles_export_and_other_findings_are_refused(exported, cohort, trained_classification, tmp_path):

@@ -16,7 +16,8 @@ RECORD = {
 def test_settings_in_one_dict(tmp_path):
     assert recorded_model(tmp_path) == {}
     (tmp_path / "model.json").write_text(json.dumps({**RECORD, "findings": ["a"]}))
-    assert recorded_model(str(tmp_path)) == {"feature_size": 12, "crop_size": 32, "findings": ["a"]}
+    expected = {"feature_size": 12, "crop_size": 32, "findings": ["a"], "pooling": "attention"}  # as t3d 0.1 pooled
+    assert recorded_model(str(tmp_path)) == expected
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", json.dumps({**RECORD, "network": 3})])

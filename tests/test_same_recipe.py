@@ -46,3 +46,10 @@ def test_checkpoints_of_0_1_are_compared_in_what_they_recorded(tmp_path):
 def test_a_name_that_is_no_option_is_refused(tmp_path):
     with pytest.raises(T3DError, match="--allow_changed names weight_decai"):
         go_on_with({"weight_decay": 1.0}, {}, path=tmp_path, epoch=1, allowed=["weight_decai"])
+
+
+def test_a_checkpoint_of_0_1_pooled_by_attention(tmp_path):
+    with pytest.raises(T3DError, match="pooling 'attention' there, 'tokens' now"):
+        go_on_with({"pooling": "tokens"}, {"seed": 0}, path=tmp_path, epoch=1)
+    go_on_with({"pooling": "attention"}, {"seed": 0}, path=tmp_path, epoch=1)
+    go_on_with({"seed": 0}, {"seed": 0}, path=tmp_path, epoch=1)

@@ -19,7 +19,7 @@ from t3d.evaluate.thresholds import read_thresholds
 from t3d.networks.encoders import find_backbone, segmentation_network
 from t3d.networks.recorded import network_settings, pretrain_network
 from t3d.networks.text_encoder import TextEncoder
-from t3d.networks.volume_classifier import VolumeClassifier
+from t3d.networks.volume_classifier import RECORDED, VolumeClassifier
 from t3d.volume.label_table import class_values
 from t3d.weights import load_model, load_pretrained
 from t3d.weights.record import read_record, recorded_amp_dtype, settings_of
@@ -163,9 +163,8 @@ def _built(folder: Path, record: Mapping[str, Any], settings: dict[str, Any], de
         network = segmentation_network(backbone, in_channels=1, out_channels=len(labels), **sizes)
     elif kind == "classification":
         findings = settings["findings"]
-        windows = ("crop_size", "overlap", "body_level", "body_share", "attention_width")
-        options = {key: settings[key] for key in windows if key in settings}
-        network = VolumeClassifier(num_findings=len(findings), backbone=backbone, **sizes, **options)
+        options = {key: settings[key] for key in ("crop_size", *RECORDED) if key in settings}
+        network = VolumeClassifier(num_findings=len(findings), **{**options, **sizes, "backbone": backbone})
         thresholds = read_thresholds(weights=str(folder / WEIGHTS), findings=findings)
     else:
         raise T3DError(

@@ -83,6 +83,8 @@ OPTIONS: dict[str, kind.Kind] = {
     "feature_size": whole(2, "channels of the encoder's first stage: for swin divisible by 12", step=2),
     "window_size": whole(1, "tokens along each side of an attention window"),
     "norm": one_of("instance", "batch"),
+    "pooling": one_of("attention", "tokens"),
+    "scales": kind.listed(whole(1).accepts, 'strides of encoder maps in voxels, such as "[8, 16, 32]"', none=True),
     "attention_width": whole(),
     "embedding_width": whole(),
     # the pre-training
@@ -95,7 +97,7 @@ OPTIONS: dict[str, kind.Kind] = {
     "fuse_stride": kind.FUSE_STRIDE,
     "fusion_norm": one_of("pre", "post"),
     "own_heads": flag(),
-    "pooling": kind.POOLING,
+    "view_pooling": kind.POOLING,
     "standardise_text": flag(),
     "contrast_weight": number(least=0),
     "sentence_weight": number(least=0),

@@ -10,6 +10,7 @@ from monai.bundle import ConfigParser
 
 from t3d.errors import T3DError
 from t3d.files import json_bytes, sha256
+from t3d.networks.volume_classifier import RECORDED
 
 LINE = "_comment_"  # the entry of a config above which its options stand
 # Options that may change between two sessions of one training: everything else is part of the recipe.
@@ -58,6 +59,11 @@ def run_recipe(**derived: Any) -> dict[str, Any]:
     names = [name for name in above if name not in FREE and not name.startswith("_")]
     options = {name: parser.ref_resolver.get_resolved_content(name) for name in names if name not in derived}
     return {name: recorded_value(name, value) for name, value in {**options, **derived}.items()}
+
+
+def classifier_settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a recipe of ``run_recipe`` what builds the classifier again."""
+    return {name: recipe[name] for name in RECORDED}
 
 
 def recorded_value(name: str, value: Any) -> Any:

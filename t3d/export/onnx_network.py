@@ -67,7 +67,9 @@ class OnnxClassifier(VolumeWindows):
             body_share=body_share,
         )
         self.session = _session(onnx_file, "features", providers)
-        self.pooling = _Head(Path(onnx_file).with_name(f"{HEAD}.onnx"), providers)
+        head = _session(Path(onnx_file).with_name(f"{HEAD}.onnx"), "pred", providers)
+        self.pooling = _Attention(head) if "attention" in head.outputs else None
+        self.head = head
 
     def encode(self, windows: Tensor) -> Tensor:
         """Features (N, C) of windows (N, s, s, s)."""
@@ -75,7 +77,9 @@ class OnnxClassifier(VolumeWindows):
 
     def classify(self, features: Tensor, mask: Tensor) -> Tensor:
         """Logits (1, F) from window features (1, W, C) and their mask (1, W)."""
-        return self.pooling(features, mask)[0]
+        if self.pooling is not None:
+            return self.pooling(features, mask)[0]
+        return self.head(features=features, mask=mask)["pred"]
 
 
 class OnnxEncoder(nn.Module):
@@ -123,12 +127,12 @@ class OnnxEncoder(nn.Module):
         )
 
 
-class _Head(nn.Module):
+class _Attention(nn.Module):
     """A module, so that the attention can be listened to as in ``VolumeClassifier``."""
 
-    def __init__(self, file: Path, providers: Sequence[str]) -> None:
+    def __init__(self, session: OnnxSession) -> None:
         super().__init__()
-        self.session = _session(file, "attention", providers)
+        self.session = session
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         made = self.session(features=features, mask=mask)

@@ -45,8 +45,9 @@ def parts_of(network: nn.Module, *, crop_size: int | Sequence[int]) -> list[Part
       ``features`` (N, k C), statistics of each window; and, as a second part, ``features`` (1, W, k C) and ``mask``
       (1, W) of all windows of a volume -> ``embedding`` (1, D) and ``pooled`` (1, k C) of the volume.
     - ``VolumeClassifier``: image -> ``features`` (N, C) of windows; and, as a second part, ``features`` (1, W, C) and
-      ``mask`` (1, W) of all windows of a volume -> ``pred`` (1, F), logits, and ``attention`` (1, F, W). Two, because
-      windows go through the encoder a few at a time and through the head all at once.
+      ``mask`` (1, W) of all windows of a volume -> ``pred`` (1, F), logits, and, where it pools by attention,
+      ``attention`` (1, F, W). Two, because windows go through the encoder a few at a time and through the head all at
+      once.
 
     N and W are dynamic, the window's sides are not.
 
@@ -71,9 +72,11 @@ def parts_of(network: nn.Module, *, crop_size: int | Sequence[int]) -> list[Part
             _head(_VolumeEmbedding(network), network.pooled_width, ("embedding", "pooled")),
         ]
     if isinstance(network, VolumeClassifier):
+        attends = network.tokens is None
+        head = _AttentionHead(network) if attends else _Classify(network)
         return [
             Part(MAIN, _WindowFeatures(network), image, ("features",), batch),
-            _head(_Head(network), network.norm.normalized_shape[0], ("pred", "attention")),
+            _head(head, network.feature_width, ("pred", "attention") if attends else ("pred",)),
         ]
     raise T3DError(
         f"a {type(network).__name__} cannot be exported; known are the networks of t3d_pretrain, t3d_segmentation "
@@ -116,7 +119,16 @@ class _WindowFeatures(nn.Module):
         return self.network.encode(image[:, 0])
 
 
-class _Head(nn.Module):
+class _Classify(nn.Module):
+    def __init__(self, network: VolumeClassifier) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        return self.network.classify(features, mask)
+
+
+class _AttentionHead(nn.Module):
     def __init__(self, network: VolumeClassifier) -> None:
         super().__init__()
         self.network = network

@@ -15,7 +15,7 @@ from t3d.errors import T3DError
 from t3d.files import sha256
 from t3d.networks.encoders import own_settings
 from t3d.networks.pretrain import PretrainNetwork
-from t3d.networks.volume_classifier import VolumeClassifier
+from t3d.networks.volume_classifier import RECORDED, VolumeClassifier
 from t3d.networks.window_grid import window_starts
 from t3d.triple import triple
 from t3d.weights import load_model, load_pretrained
@@ -27,7 +27,7 @@ _ENCODER = ("backbone", "feature_size", "window_size", "norm")
 NETWORK: dict[type, tuple[str, ...]] = {
     SwinUNETR: _ENCODER,
     SegResNetDS: _ENCODER,
-    VolumeClassifier: (*_ENCODER, "overlap", "body_level", "body_share", "attention_width"),
+    VolumeClassifier: RECORDED,
 }
 
 

@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
+from t3d.errors import T3DError
 from t3d.files import refuse_existing
 from t3d.networks.volume_classifier import VolumeClassifier
 
@@ -30,6 +31,9 @@ class SaveAttention:
         network: its ``pooling`` is listened to.
         findings: F names.
         overwrite: whether files of an earlier run may be replaced.
+
+    Raises:
+        T3DError: when attached, a network that pools without attention.
     """
 
     def __init__(
@@ -43,7 +47,13 @@ class SaveAttention:
 
     def attach(self, engine: Engine) -> None:
         """Attach to the evaluator, before the scores are saved."""
-        self.network.pooling.register_forward_hook(self._listen)
+        pooling = getattr(self.network, "pooling", None)
+        if pooling is None:
+            raise T3DError(
+                "save_attention True: this model pools all tokens alike and has no attention to save; leave "
+                "save_attention out, or train with --pooling attention"
+            )
+        pooling.register_forward_hook(self._listen)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.save)
 
     def save(self, engine: Engine) -> None:

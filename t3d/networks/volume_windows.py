@@ -57,9 +57,7 @@ class VolumeWindows(nn.Module):
                 raise T3DError(f"volumes of shape {tuple(image.shape)} cannot be scored: give (batch, 1, X, Y, Z)")
             return torch.cat([self.classify(*self.window_features(volume[0])) for volume in image])
         mask = convert_to_tensor(mask, track_meta=False)
-        if image.ndim == 5:
-            image = self._encode_counted(image, mask)
-        return self.classify(image, mask)
+        return self.classify(self.counted_features(image, mask), mask)
 
     def encode(self, windows: Tensor) -> Tensor:
         """Features (N, C) of windows (N, s, s, s)."""
@@ -68,6 +66,10 @@ class VolumeWindows(nn.Module):
     def classify(self, features: Tensor, mask: Tensor) -> Tensor:
         """Logits (B, F) from window features (B, W, C) and their mask (B, W)."""
         raise NotImplementedError
+
+    def counted_features(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Features (B, W, C) of windows (B, W, s, s, s), zero outside the mask (B, W); features stay as they are."""
+        return _spread(self.encode(image[mask]), mask) if image.ndim == 5 else image
 
     def window_features(self, volume: Tensor) -> tuple[Tensor, Tensor]:
         """Features (1, W, C) and mask (1, W) of all windows of one volume (X, Y, Z), in the order of ``starts``.
@@ -99,9 +101,6 @@ class VolumeWindows(nn.Module):
     def _padded(self, volume: Tensor) -> Tensor:
         lacking = [max(0, wide - side) for side, wide in zip(volume.shape, self.window, strict=True)]
         return F.pad(volume, [pad for lack in reversed(lacking) for pad in (0, lack)]) if any(lacking) else volume
-
-    def _encode_counted(self, windows: Tensor, mask: Tensor) -> Tensor:
-        return _spread(self.encode(windows[mask]), mask)
 
 
 def _spread(features: Tensor, mask: Tensor) -> Tensor:

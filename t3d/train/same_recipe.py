@@ -12,6 +12,8 @@ logger = logging.getLogger(__name__)
 CHANGED = "changed_on_resume"
 # name in checkpoints of 0.1 -> option whose value it is
 _OLD_NAMES = {"encoder_sha256": "encoder_weights"}
+# what checkpoints of 0.1 do not name, because there was no choice; compared where this run has such an option
+_OLD_VALUES = {"pooling": "attention"}
 
 
 def go_on_with(
@@ -60,7 +62,7 @@ def go_on_with(
 
 
 def _renamed(recorded: dict[str, Any]) -> dict[str, Any]:
-    found = {name: value for name, value in recorded.items() if name not in _OLD_NAMES}
+    found = {**_OLD_VALUES, **{name: value for name, value in recorded.items() if name not in _OLD_NAMES}}
     for old, name in _OLD_NAMES.items():
         if old in recorded:
             found[name] = recorded[old] and f"sha256:{recorded[old]}"

@@ -127,7 +127,9 @@ def describes(record: Mapping[str, Any], weights: Path, *, name: str) -> bool:
 def settings_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of network, preprocessing and text in one dict, with ``labels``, ``findings`` and ``amp_dtype``."""
     named = {key: record[key] for key in ("labels", "findings", "amp_dtype") if key in record}
-    return {**record["network"], **record["preprocessing"], **(record.get("text") or {}), **named}
+    # classifiers of t3d 0.1 knew one way of pooling, and did not say so
+    older = {"pooling": "attention"} if record.get("kind") == "classification" else {}
+    return {**older, **record["network"], **record["preprocessing"], **(record.get("text") or {}), **named}
 
 
 def recorded_amp_dtype(record: Mapping[str, Any]) -> torch.dtype:
