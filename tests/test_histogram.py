@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from histogram_control import histogram_hits, view_histograms
 
+from t3d.evaluate.histogram import histogram_hits, view_histograms
 from t3d.transforms.jitter import RandJitterViewsd
 
 

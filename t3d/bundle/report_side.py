@@ -136,14 +136,18 @@ class ReportSide:
         if not self.use_text:
             return None
         items = list(items)
-        features = self.features or self.sentences or self.live_encoder
-        width = features.width
+        width = self._width()
         token = sentence = (torch.zeros(width), torch.ones(width))
         if self.features:
             token = token_moments(self.features, items).scale()
         if self.sentences:
             sentence = sentence_moments(self.sentences, items).scale()
         return TextScale(*token, *sentence)
+
+    def _width(self) -> int:
+        source = self.features or self.sentences or self.live_encoder
+        assert source is not None  # one of them reads the text
+        return source.width
 
     def set_scale(self, network: PretrainNetwork, items: Iterable[Mapping[str, Any]]) -> None:
         """Give a network that standardises texts the numbers of the list that it learns from; see ``text_scale``."""

@@ -58,8 +58,8 @@ class MeasureGauges:
                 noise = [torch.rand(views.shape, generator=generator).to(views) for views in (image, corrupted)]
                 blind = network(noise[0], corrupted=noise[1], **inputs)
                 values |= {
-                    "hit": _hits(right),
-                    "shortcut_hit": _hits(blind),
+                    "hit": _hits(right, patient),
+                    "shortcut_hit": _hits(blind, patient),
                     "histogram_hit": _histogram_hits(image, corrupted),
                 }
             if "restored" in right:
@@ -67,7 +67,7 @@ class MeasureGauges:
             if "sentence" in right:
                 values |= self._sentences(right, patient)
             if inputs and ("anchor" in right or "restored" in right):
-                values |= self._wrong_reports(network, image, corrupted, inputs, right, report_id, spoken)
+                values |= self._wrong_reports(network, image, corrupted, inputs, right, report_id, patient, spoken)
         return values
 
     def _wrong_reports(
@@ -78,6 +78,7 @@ class MeasureGauges:
         texts: Mapping[str, Tensor],
         right: Mapping[str, Tensor],
         report_id: Tensor,
+        patient: Tensor | None,
         spoken: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
         """What the right report gains over another one; and over the one of the batch that says least of the same."""
@@ -91,15 +92,16 @@ class MeasureGauges:
             if "anchor" in right:
                 # An own_report candidate keeps its right report: only what the anchor reads is swapped.
                 candidate = (wrong if wrong["candidate"].ndim == 4 else right)["candidate"]
-                gain = self._losses(wrong["anchor"], candidate) - self._losses(right["anchor"], right["candidate"])
+                own = self._losses(right["anchor"], right["candidate"], patient)
+                gain = self._losses(wrong["anchor"], candidate, patient) - own
                 gains[f"contrast_gain{suffix}"] = gain.masked_fill(unknown, torch.nan)
             if "restored" in right and not suffix:
                 errors = [restoration_error(o["restored"], right["clean"], corrupted).whole for o in (wrong, right)]
                 gains["restoration_gain"] = (errors[0] - errors[1]).masked_fill(unknown, torch.nan)
         return gains
 
-    def _losses(self, anchor: Tensor, candidate: Tensor) -> Tensor:
-        return contrast_losses(anchor.float(), candidate.float(), temperature=self.temperature)
+    def _losses(self, anchor: Tensor, candidate: Tensor, patient: Tensor | None) -> Tensor:
+        return contrast_losses(anchor.float(), candidate.float(), temperature=self.temperature, patient=patient)
 
     def _sentences(self, output: Mapping[str, Tensor], patient: Tensor | None) -> dict[str, Tensor]:
         """Per case, over its asked sentences: how many find a volume that says them, and by chance; NaN for none."""
@@ -112,8 +114,8 @@ class MeasureGauges:
         return {"sentence_hit": hit, "sentence_chance": chance}
 
 
-def _hits(output: Mapping[str, Tensor]) -> Tensor:
-    return top1_hits(output["anchor"].float(), output["candidate"].float())
+def _hits(output: Mapping[str, Tensor], patient: Tensor | None) -> Tensor:
+    return top1_hits(output["anchor"].float(), output["candidate"].float(), patient)
 
 
 def _histogram_hits(image: Tensor, corrupted: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ def embed_spoken(
     """
     head = network.sentence_head
     assert head is not None
-    check_text_width(encoder, head.layers[0].in_features)
+    check_text_width(encoder, head.in_width)
     with tempfile.TemporaryDirectory() as passing:
         features = SentenceFeatures(
             encoder=partial(lambda: encoder),

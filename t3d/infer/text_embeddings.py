@@ -92,7 +92,7 @@ class TextEmbeddings:
                 cache_dir=self.cache_dir,
             )
         device = next(head.parameters()).device
-        read = self._reader(texts, names, device, head.layers[0].in_features)
+        read = self._reader(texts, names, device, head.in_width)
         rows = []
         for start in range(0, len(texts), batch_size):
             features, mask = read(slice(start, start + batch_size))

@@ -67,16 +67,16 @@ def pair_similarities(anchor: Tensor, candidate: Tensor) -> Tensor:
     return torch.einsum("bqd,gqd->qbg" if candidate.ndim == 3 else "bqd,bgqd->qbg", anchor, candidate)
 
 
-def contrast_losses(anchor: Tensor, candidate: Tensor, *, temperature: float) -> Tensor:
+def contrast_losses(anchor: Tensor, candidate: Tensor, *, temperature: float, patient: Tensor | None = None) -> Tensor:
     """InfoNCE of each case among the B volumes of this process, mean over its pairs, (B,); arguments: `top1_hits`.
 
     Continuous where a hit is yes or no, so that a small difference between two reports shows.
     """
-    logits = pair_similarities(anchor, _of_this_process(candidate, len(anchor))) / temperature
+    logits = _comparable(anchor, candidate, patient) / temperature
     return -torch.diagonal(logits.log_softmax(dim=2), dim1=1, dim2=2).mean(dim=0)
 
 
-def top1_hits(anchor: Tensor, candidate: Tensor) -> Tensor:
+def top1_hits(anchor: Tensor, candidate: Tensor, patient: Tensor | None = None) -> Tensor:
     """Share of pairs of views in which each anchor finds its own volume, (B,) in [0, 1], within the local batch.
 
     Every form of candidates is scored among the B volumes of this process, so that chance is 1 / B for all of them
@@ -85,8 +85,9 @@ def top1_hits(anchor: Tensor, candidate: Tensor) -> Tensor:
     Args:
         anchor: (B, Q, D).
         candidate: (B, Q, D) of this process, or (B, G, Q, D) of all processes, of which its own B are compared.
+        patient: (B,) integers, equal for studies of one patient, which are no rivals; None takes all as different.
     """
-    similarities = pair_similarities(anchor, _of_this_process(candidate, len(anchor)))
+    similarities = _comparable(anchor, candidate, patient)
     own = torch.diagonal(similarities, dim1=1, dim2=2)  # (Q, B)
     rivals = similarities.masked_fill(
         torch.eye(similarities.shape[1], dtype=torch.bool, device=similarities.device), -torch.inf
@@ -94,6 +95,13 @@ def top1_hits(anchor: Tensor, candidate: Tensor) -> Tensor:
     return (own > rivals.amax(dim=2)).float().mean(dim=0)
 
 
-def _of_this_process(candidate: Tensor, rows: int) -> Tensor:
-    """Of candidates (B, G, Q, D) of all processes the own ones, (B, B, Q, D); those (B, Q, D) are its own."""
-    return candidate[:, first_row(rows) : first_row(rows) + rows] if candidate.ndim == 4 else candidate
+def _comparable(anchor: Tensor, candidate: Tensor, patient: Tensor | None) -> Tensor:
+    """Similarities (Q, B, B) within this process; -inf for other studies of a patient."""
+    rows = len(anchor)
+    if candidate.ndim == 4:
+        candidate = candidate[:, first_row(rows) : first_row(rows) + rows]
+    similarities = pair_similarities(anchor, candidate)
+    if patient is None:
+        return similarities
+    own = torch.eye(rows, dtype=torch.bool, device=anchor.device)
+    return similarities.masked_fill((patient.unsqueeze(1) == patient) & ~own, -torch.inf)

@@ -10,6 +10,7 @@ class ProjectionHead(nn.Module):
 
     def __init__(self, in_width: int, out_width: int) -> None:
         super().__init__()
+        self.in_width = in_width
         self.layers = nn.Sequential(nn.Linear(in_width, in_width), nn.GELU(), nn.Linear(in_width, out_width))
 
     def forward(self, pooled: Tensor) -> Tensor:

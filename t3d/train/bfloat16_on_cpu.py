@@ -1,5 +1,7 @@
 """bfloat16 on a CPU: are the gradients of this network's convolutions right there?"""
 
+from typing import Any
+
 import torch
 from ignite.engine import Engine, Events
 from torch import Tensor, nn
@@ -59,7 +61,7 @@ def gradient_is_right(layer: nn.Conv3d, sides: tuple[int, ...]) -> bool:
     generator = torch.Generator().manual_seed(0)
     image = torch.randn(2, layer.in_channels, *sides, generator=generator)
     weight = layer.weight.detach().clone().requires_grad_()
-    settings = (None, layer.stride, layer.padding, layer.dilation, layer.groups)
+    settings: Any = (None, layer.stride, layer.padding, layer.dilation, layer.groups)
     with torch.enable_grad(), torch.autocast("cpu", enabled=False):
         right = torch.nn.functional.conv3d(image, weight, *settings)
         push = torch.randn(right.shape, generator=generator)
