@@ -107,7 +107,7 @@ def text_task_cell(work: "Work") -> None:
         with open(work.folder / "eval" / "ranks.csv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         ways = ["report_to_volume", "volume_to_report"]
-        hits = [[float(int(row[f"{way}_rank"]) <= RETRIEVED) for way in ways] for row in rows]
+        hits = [[float(float(row[f"{way}_rank"]) <= RETRIEVED) for way in ways] for row in rows]
         patients = [items[row["case_id"]]["patient_id"] for row in rows]
         outcome = _measures(f"recall@{RETRIEVED}", hits, [row["case_id"] for row in rows], patients, ways)
     write_outcome(work.folder, outcome)
