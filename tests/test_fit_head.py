@@ -71,6 +71,14 @@ def test_features_that_were_computed_before_give_the_same_fit(batches):
     assert torch.allclose(one.tokens.linear.weight, other.tokens.linear.weight, atol=1e-5)
 
 
+@pytest.mark.parametrize("cases", [0, 2])
+def test_the_fit_is_validated_before_the_first_step_where_there_are_cases(batches, cases):
+    module, seen = network(), []
+    validator = SimpleNamespace(data_loader=[None] * cases, run=lambda: seen.append(float(module.tokens.cases)))
+    FitHead(network=module, validator=validator).fit(engine(batches))
+    assert seen == [24.0] * bool(cases)
+
+
 def test_what_was_fitted_before_and_what_attends_is_left(batches):
     module = network()
     module.tokens.cases.fill_(7)

@@ -1,10 +1,13 @@
 """Where the training of a classifier begins that reads all tokens: a logistic regression on its pooled features."""
 
 import logging
+from collections.abc import Sized
+from typing import cast
 
 import ignite.distributed as idist
 import torch
 from ignite.engine import Events
+from monai.engines import SupervisedEvaluator
 from monai.utils import convert_to_tensor
 from torch import Tensor, nn
 
@@ -31,10 +34,13 @@ class FitHead:
 
     Args:
         network: the one that is trained; DistributedDataParallel is looked through.
+        validator: run once after the fit, where it has cases, so that a training that only makes the fit worse does
+            not hide it: the best model may be the one that it began with.
     """
 
-    def __init__(self, *, network: nn.Module) -> None:
+    def __init__(self, *, network: nn.Module, validator: SupervisedEvaluator | None = None) -> None:
         self.network = network
+        self.validator = validator
 
     def attach(self, engine: GuardedTrainer) -> None:
         """Attach to the trainer, after the training state, which loads what was fitted before."""
@@ -54,6 +60,8 @@ class FitHead:
             head.linear.weight.copy_(weight)
             head.linear.bias.copy_(bias)
         logger.info("linear layer: logistic regression on %d features of %d cases", *reversed(features.shape))
+        if self.validator is not None and len(cast(Sized, self.validator.data_loader)):
+            self.validator.run()
 
     def _features(self, engine: GuardedTrainer, network: VolumeClassifier) -> tuple[Tensor, Tensor]:
         training = network.training
