@@ -35,7 +35,7 @@ CHANGES = changes(TEXT)
 
 
 def test_there_are_as_many_as_are_meant():
-    assert len(CHANGES) == 12
+    assert len(CHANGES) == 14
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -109,7 +109,6 @@ OPTIONS: dict[str, kind.Kind] = {
     "temperature": number("0.07 to 0.1 are usual", above=0),
     "restoration_weight": number(least=0),
     "alignment_weight": number(least=0),
-    "use_alignment": flag(),
     "gauge_batch_size": whole(),
     "gauge_repeats": whole(),
     # reports
