@@ -46,6 +46,14 @@ def test_a_secret_word_in_the_reports_of_the_test_list_is_refused_and_not_quoted
     assert "xylophone" not in str(caught.value)
 
 
+def test_a_word_that_few_reports_may_lack_by_chance_is_let_through(lists):
+    few = {**copy.deepcopy(lists), "training": lists["training"][:4], "validation": lists["validation"][:1]}
+    few["test"] = [{**item, "report": few["training"][0]["report"]} for item in few["test"][:4]]
+    for item in few["test"][:3]:
+        item["report"] += " xylophone"
+    check_cohort(few)
+
+
 def test_an_image_under_two_names_is_refused(lists, tmp_path):
     planted = copy.deepcopy(lists)
     twin = tmp_path / "other_name.nii.gz"

@@ -79,7 +79,8 @@ def test_a_dry_run_writes_nothing(tmp_path, caplog):
 def test_killed_five_times_it_ends_with_the_same_table(tmp_path):
     plan = json.loads((PLANS / "study_tiny.json").read_text())
     plan["cohort"]["phantoms"] |= {"training": 14, "validation": 4, "test": 10}
-    plan["arms"] = {"untrained": plan["arms"]["untrained"], "shuffled": {"kind": "shuffled"}}
+    plan["pretrain"]["overlays"].append("vision_only")
+    plan["arms"] = {"untrained": {"kind": "untrained"}, "twin": {}}
     plan["tasks"] = {"probe": {"labels": ["all"], "strides": [32]}}
     file = tmp_path / "plan.json"
     file.write_text(json.dumps(plan))
@@ -92,7 +93,7 @@ def test_killed_five_times_it_ends_with_the_same_table(tmp_path):
     _finish(file, broken)
     for name in ("results.csv", "results.md", "results.png"):
         assert (whole / name).read_bytes() == (broken / name).read_bytes(), name
-    assert "shuffled" in (whole / "results.md").read_text()
+    assert "| twin |" in (whole / "results.md").read_text()
 
 
 def _command(plan, out_dir):

@@ -18,6 +18,7 @@ from t3d.weights.record import (
     new_record,
     read_record,
     recorded_amp_dtype,
+    same_value,
     settings_of,
 )
 
@@ -170,3 +171,8 @@ def test_the_dtype_is_among_the_settings_and_must_be_one_of_autocasts():
     assert settings_of(record) == {"amp_dtype": "bfloat16"}
     with pytest.raises(T3DError, match="amp_dtype is 'int8'"):
         recorded_amp_dtype({"amp_dtype": "int8"})
+
+
+def test_settings_that_are_left_open_agree_with_each_other_only():
+    assert same_value(None, None) and same_value(1, [1, 1, 1]) and same_value("RAS", "RAS")
+    assert not same_value(None, [8, 16]) and not same_value([8, 16], None)

@@ -187,6 +187,8 @@ def compare_preprocessing(record: dict | None, wanted: Mapping[str, Any], *, pat
 
 def same_value(one: Any, other: Any) -> bool:
     """Compare two settings; one number stands for the same number on every axis."""
+    if one is None or other is None:  # numpy would take None for NaN, which equals nothing
+        return one is other
     try:
         return bool(np.allclose(np.asarray(one, dtype=float), np.asarray(other, dtype=float), rtol=0, atol=1e-6))
     except (TypeError, ValueError):  # names such as "RAS", or vectors of different lengths
