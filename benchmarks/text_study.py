@@ -58,10 +58,11 @@ def run_recipe(name: str, dataset_dir: Path, folder: Path, **shared) -> dict:
 def row(name: str, gauges: dict) -> str:
     """One line of the table."""
     cells = [name]
-    for key in ("tic_accuracy", "tic_shortcut", "text_gain_contrast"):
+    for key in ("tic_accuracy", "tic_shortcut"):
         cells.append(_percent(gauges[key], gauges[f"{key}_interval"]))
-    gain = gauges["text_gain_restoration"]
-    cells += ["" if gain is None else f"{gain:+.5f}", f"{gauges['restoration_error']:.4f}"]
+    gains = (gauges["text_gain_contrast"], gauges["text_gain_restoration"])
+    cells += ["" if gain is None else f"{gain:+.5f}" for gain in gains]
+    cells.append(f"{gauges['restoration_error']:.4f}")
     cells += [f"{gauges['corrupted_input_error']:.4f}", f"{gauges['effective_rank']:.1f}"]
     cells += [" / ".join(f"{auc:.3f}" for auc in gauges["probe"].values())]
     return "| " + " | ".join(cells) + " |"

@@ -176,9 +176,22 @@ def entries(part: str, stage: str, cohorts: dict[str, Path], kind: str, folder: 
     return _under(f"{part}/{kind}", PARTS[part](stage, cohorts, kind, folder))
 
 
+# gauges that are another measure since 0.1: other studies of a patient are no rivals in a contrast, and a report gains
+# nats of the loss instead of hits
+MEASURED_OTHERWISE = {
+    name + end
+    for name in ("tic_accuracy", "tic_shortcut", "tic_chance", "text_gain_contrast")
+    for end in ("", "_interval")
+}
+
+
 def check(part: str, stage: str, cohorts: dict[str, Path], kind: str, folder: Path) -> None:
     """Fail where a part is not what it was at version 0.1."""
-    golden = {name: value for name, value in read_golden(stage).items() if name.startswith(f"{part}/{kind}/")}
+    golden = {
+        name: value
+        for name, value in read_golden(stage).items()
+        if name.startswith(f"{part}/{kind}/") and not MEASURED_OTHERWISE & set(name.split("/"))
+    }
     assert golden
     faults = different(golden, entries(part, stage, cohorts, kind, folder), noise=NOISE.get((part, stage), 0.0))
     assert not faults, "\n".join([f"{len(faults)} of {len(golden)} golden values are others:", *faults[:20]])

@@ -21,6 +21,10 @@ pytest.importorskip("onnxscript")
 PREPROCESSING = {"spacing": [12.0] * 3, "orientation": "RAS", "hu_range": [-1000, 1000], "crop_size": 32}
 
 
+# what a record says of a recipe after 0.1
+RECIPE = {"fuse_stride": 16, "fusion_norm": "pre", "own_heads": True, "pooling": ["mean", "max"]}
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """What a pre-training of the vision-only twin leaves behind."""
@@ -28,7 +32,7 @@ def trained(tmp_path_factory):
     torch.manual_seed(0)
     network = PretrainNetwork(feature_size=12, window_size=2, embedding_width=16, use_text=False)
     save_network(network, folder / "models" / "model.pt")
-    settings = {"feature_size": 12, "window_size": 2, "embedding_width": 16, "use_text": False}
+    settings = {"feature_size": 12, "window_size": 2, "embedding_width": 16, "use_text": False} | RECIPE
     save_encoder(network, folder / "models", record={"preprocessing": PREPROCESSING, "network": settings})
     return folder
 
@@ -43,7 +47,8 @@ def exported(trained, tmp_path_factory):
 @torch.no_grad()
 def test_the_export_embeds_as_the_network_does(exported, trained):
     record = json.loads((exported / "export.json").read_text())
-    assert record["network"] == {"backbone": "swin", "feature_size": 12, "window_size": 2, "embedding_width": 16}
+    described = {"backbone": "swin", "feature_size": 12, "window_size": 2, "embedding_width": 16, **RECIPE}
+    assert record["network"].items() >= described.items()
     assert record["preprocessing"] == PREPROCESSING
     assert record["signatures"]["model"]["outputs"] == ["embedding", "map", "features"]
     assert record["signatures"]["head"]["outputs"] == ["embedding", "pooled"]

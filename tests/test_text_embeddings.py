@@ -68,7 +68,7 @@ def test_a_text_encoder_that_learnt_is_the_networks_own(encoder, tmp_path):
 
 
 def test_faults_are_named(encoder):
-    with pytest.raises(T3DError, match=r"no report head.*align\.json"):
+    with pytest.raises(T3DError, match=r"no head for texts.*sentence_weight"):
         TextEmbeddings(network=network(use_alignment=False), text_encoder=encoder)(["a"], ["x"])
     with pytest.raises(T3DError, match="32 features per token but text_width is 8"):
         TextEmbeddings(network=network(8), text_encoder=encoder, max_tokens=64)(["a"], ["x"])

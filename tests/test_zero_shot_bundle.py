@@ -138,20 +138,22 @@ def test_a_case_that_fails_is_named_and_the_others_go_on(kind, trained, cohort, 
     assert [one["case_id"] for one in results["failed"]] == [bad["case_id"]]
 
 
-def test_a_network_without_report_head_is_one_plain_line(trained, cohort, tmp_path):
+def test_a_network_without_a_head_for_texts_is_one_plain_line(trained, cohort, tmp_path):
     models = tmp_path / "models"
     models.mkdir()
     weights = torch.load(trained / "models" / "model.pt", weights_only=True)
-    kept = {name: value for name, value in weights.items() if not name.startswith("report_head.")}
+    heads = ("report_head.", "sentence_head.", "volume_head.")
+    kept = {name: value for name, value in weights.items() if not name.startswith(heads)}
     assert len(kept) < len(weights)
     torch.save(kept, models / "model.pt")
     record = json.loads((trained / "models" / "encoder.json").read_text())
-    record["network"]["use_alignment"] = False
+    record["network"] |= {"use_alignment": False, "use_sentences": False}
+    del record["files"]  # these are other weights
     (models / "encoder.json").write_text(json.dumps(record))
     result = finish(command(("inference", "zero_shot"), cohort, tmp_path), tmp_path)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
-    assert "no report head" in result.stderr and "align.json" in result.stderr
+    assert "no head for texts" in result.stderr and "sentence_weight" in result.stderr
     assert not (tmp_path / "eval" / "predictions.json").exists()
 
 

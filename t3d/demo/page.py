@@ -14,7 +14,9 @@ CAVEAT = (
 _GAUGES = (
     ("tic_accuracy", "contrast, top-1 (chance {tic_chance:.3f})"),
     ("tic_shortcut", "the same with noise as images (should be chance)"),
-    ("text_gain_contrast", "gain of the right report, contrast"),
+    ("sentence_accuracy", "held-out sentences that find their volume"),
+    ("sentence_chance", "the same by guessing"),
+    ("text_gain_contrast", "gain of the right report, contrast (nats)"),
     ("text_gain_restoration", "gain of the right report, restoration"),
     ("restoration_error", "restored crop, L1"),
     ("corrupted_input_error", "corrupted crop, L1"),

@@ -14,7 +14,7 @@ _PANELS = {
     "segmentation": ("segmentation from T3D: image / truth / prediction", "segmentation_t3d/eval/segmentation.png"),
     "roc": ("classification from T3D", "classification_t3d/eval/roc.png"),
 }
-_CURVES = ("loss", "contrast", "restoration", "alignment")
+_CURVES = ("loss", "contrast", "restoration", "sentences", "alignment")
 
 
 def draw(folder: Path) -> Figure:

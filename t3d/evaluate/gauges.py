@@ -63,7 +63,7 @@ class Gauges:
 def summarise(values: dict[str, Tensor], *, batch_size: int) -> dict:
     """Gauges from values per case: a dict of numbers and of 95 % intervals (``NAME_interval``)."""
     patients = values["patient"].numpy()
-    gauges: dict = {"tic_chance": 1 / batch_size}
+    gauges: dict = {"tic_chance": _mean(values["tic_chance"]) if "tic_chance" in values else 1 / batch_size}
     for name, key in NAMES.items():
         if key in values:
             mean, interval = bootstrap_mean(values[key].double().numpy(), patients)
@@ -76,6 +76,10 @@ def summarise(values: dict[str, Tensor], *, batch_size: int) -> dict:
     gauges["cases"] = len(np.unique(values["case"].numpy()))
     gauges["draws"] = len(patients)
     return gauges
+
+
+def _mean(values: Tensor) -> float:
+    return float(values.double().nanmean())
 
 
 def effective_rank(embeddings: Tensor) -> float:

@@ -14,7 +14,7 @@ def view_histograms(views: Tensor, *, bins: int = BINS) -> Tensor:
     return counts.scatter_add_(-1, place, torch.ones_like(flat)) / flat.shape[-1]
 
 
-def histogram_hits(anchor: Tensor, candidate: Tensor) -> Tensor:
+def histogram_hits(anchor: Tensor, candidate: Tensor, patient: Tensor | None = None) -> Tensor:
     """Whether each anchor's nearest candidate by histogram is its own volume's, (B,) in [0, 1] (ours).
 
     What a network must beat: a contrast that a histogram answers teaches intensities. Batches are those of
@@ -23,8 +23,12 @@ def histogram_hits(anchor: Tensor, candidate: Tensor) -> Tensor:
     Args:
         anchor: (B, C, X, Y, Z), one view of each volume.
         candidate: (B, C, X, Y, Z), the other view. Distance is L1 between histograms; ties count as misses.
+        patient: (B,) integers, equal for studies of one patient, which are no rivals; None takes all as different.
     """
     distance = torch.cdist(view_histograms(anchor), view_histograms(candidate), p=1)
     own = distance.diagonal()
-    rivals = distance.masked_fill(torch.eye(len(own), dtype=torch.bool, device=own.device), torch.inf)
+    left_out = torch.eye(len(own), dtype=torch.bool, device=own.device)
+    if patient is not None:
+        left_out = patient.unsqueeze(1) == patient
+    rivals = distance.masked_fill(left_out, torch.inf)
     return (own < rivals.amin(dim=1)).float()

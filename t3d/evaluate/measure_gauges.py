@@ -60,8 +60,13 @@ class MeasureGauges:
                 values |= {
                     "hit": _hits(right, patient),
                     "shortcut_hit": _hits(blind, patient),
-                    "histogram_hit": _histogram_hits(image, corrupted),
+                    "histogram_hit": _histogram_hits(image, corrupted, patient),
+                    "tic_chance": _chance(len(image), patient, image.device),
                 }
+                # a case whose batch holds nobody else has nothing to be told from
+                alone = values["tic_chance"] == 1
+                for name in ("hit", "shortcut_hit", "histogram_hit", "tic_chance"):
+                    values[name] = values[name].masked_fill(alone, torch.nan)
             if "restored" in right:
                 values |= _restoration(right)
             if "sentence" in right:
@@ -118,12 +123,19 @@ def _hits(output: Mapping[str, Tensor], patient: Tensor | None) -> Tensor:
     return top1_hits(output["anchor"].float(), output["candidate"].float(), patient)
 
 
-def _histogram_hits(image: Tensor, corrupted: Tensor) -> Tensor:
+def _chance(cases: int, patient: Tensor | None, device: torch.device) -> Tensor:
+    """Top-1 by guessing among the other patients of the batch and oneself, (B,)."""
+    if patient is None:
+        return torch.full((cases,), 1 / cases, device=device)
+    return 1 / (1 + (patient.unsqueeze(1) != patient).sum(dim=1))
+
+
+def _histogram_hits(image: Tensor, corrupted: Tensor, patient: Tensor | None) -> Tensor:
     """The contrast's question put to a histogram, mean over the pairs."""
     pairs = pair_views(image, corrupted)
     anchors, candidates = pairs.align(corrupted, pairs.candidates)
     count = anchors.shape[1]
-    return torch.stack([histogram_hits(anchors[:, q], candidates[:, q]) for q in range(count)]).mean(dim=0)
+    return torch.stack([histogram_hits(anchors[:, q], candidates[:, q], patient) for q in range(count)]).mean(dim=0)
 
 
 def _restoration(output: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -108,9 +108,14 @@ def _about_sentences(gauges: dict) -> list[Verdict]:
         f"{gauges['sentence_accuracy']:.1%} ({low:.1%} to {high:.1%}) of the held-out sentences find a volume that "
         f"says them, chance {chance:.1%}"
     )
-    if low > chance:
+    if _sentences_learnt(gauges):
         return [Verdict(None, f"The encoder holds what reports say: {found}.")]
     return [Verdict("SENTENCES NOT LEARNT", f"{found}. Train longer, or on more cases.")]
+
+
+def _sentences_learnt(gauges: dict) -> bool:
+    interval = gauges.get("sentence_accuracy_interval")
+    return interval is not None and interval[0] > gauges["sentence_chance"]
 
 
 def _about_text(gauges: dict) -> list[Verdict]:
@@ -124,7 +129,7 @@ def _about_text(gauges: dict) -> list[Verdict]:
         return []
     gains = {name: gauges[f"text_gain_{name}"] for name in least}
     used = [name for name in least if intervals[name][0] > 0 and gains[name] >= least[name]]
-    if not used and gauges.get("sentence_accuracy") is not None:
+    if not used and _sentences_learnt(gauges):
         tasks = " and the ".join(least)
         return [
             Verdict(
@@ -137,8 +142,8 @@ def _about_text(gauges: dict) -> list[Verdict]:
         return [
             Verdict(
                 "TEXT UNUSED",
-                "another case's report serves as well as the right one. Set sentence_weight above 0, or train "
-                "longer; the vision-only twin costs less and does the same.",
+                "another case's report serves as well as the right one. Train with sentences (sentence_weight) "
+                "or longer; the vision-only twin costs less and does the same.",
             )
         ]
     numbers = ", ".join(f"{name} {gains[name]:+.4f}" for name in used)

@@ -33,9 +33,9 @@ class BestModel:
         engine.add_event_handler(Events.COMPLETED, self.compare)
 
     def compare(self, engine: Engine) -> None:
-        """Save the network if the gauge is above every earlier value; NaN (not measurable) never is."""
+        """Save the network if the gauge is above every earlier value; one that cannot be measured never is."""
         check_finite_weights(self.network, checkpoints=self.path.parent)
-        value = engine.state.metrics[self.gauge]
+        value = engine.state.metrics.get(self.gauge, math.nan)
         if not math.isfinite(value) or (self.value is not None and value <= self.value):
             return
         self.value = value
