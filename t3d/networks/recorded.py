@@ -23,7 +23,8 @@ def network_settings(recorded: Mapping[str, Any]) -> dict[str, Any]:
     if found and VERSION_0_1.keys().isdisjoint(found):
         return {"use_text": True, "use_sentences": False, **VERSION_0_1, **found}
     # the full-size recipe trains with all three tasks
-    return {"use_text": True, "use_sentences": True, **found}
+    use_text = found.get("use_text", True)
+    return {"use_text": use_text, "use_sentences": use_text, **found}
 
 
 def pretrain_network(
