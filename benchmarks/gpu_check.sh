@@ -56,6 +56,10 @@ print("Python", sys.version.split()[0], "torch", torch.__version__, "monai", mon
 # a part that needs all the card: whatever it has measured when its time is over stands in steps.jsonl
 part phantoms 60 "$python" -m t3d phantoms --out_dir "$work/data" --cases 24 --shape 64
 part steps 80 "$python" benchmarks/gpu_steps.py "$out/steps.jsonl" --seconds 60
+part text_encoder 60 "$python" -m t3d tiny_bert "$work/data/datalist.json" --out_dir "$work/bert"
+# the whole recipe as shipped, on crops of 96^3
+run pretrain recipe_96 "$(configs pretrain train)" --spacing '[4.0,4.0,4.0]' --max_epochs 1 \
+    --steps_per_epoch 4 --num_workers 4 --text_encoder "$work/bert" --text_width 64
 pretrain=$(configs pretrain train demo)
 # demo sizes, in the three precisions
 run pretrain pretrain_bf16 "$pretrain" --max_epochs 2
@@ -74,12 +78,10 @@ LABEL=pretrain_resumed run pretrain pretrain_bf16 "$pretrain" --max_epochs 3
 part nccl 90 "$python" -m torch.distributed.run --standalone --nproc_per_node 1 -m monai.bundle run \
     --bundle_root bundles/t3d_pretrain --config_file "$(configs pretrain train demo multi_gpu_train)" \
     --dataset_dir "$work/data" --ckpt_dir "$work/nccl/models" --output_dir "$work/nccl/eval" --max_epochs 1
-part text_encoder 60 "$python" -m t3d tiny_bert "$work/data/datalist.json" --out_dir "$work/bert"
 run segmentation segmentation_fp16 "$(configs segmentation train demo)" --amp_dtype '$torch.float16'
 run classification classification_fp16 "$(configs classification train demo)" --amp_dtype '$torch.float16'
-# the whole recipe as shipped, on crops of 96^3
-run pretrain recipe_96 "$(configs pretrain train)" --spacing '[4.0,4.0,4.0]' --batch_size 4 --max_epochs 1 \
-    --steps_per_epoch 4 --num_workers 4 --text_encoder "$work/bert" --text_width 64
+run pretrain pretrain_segres "$pretrain" --max_epochs 1 --backbone segres --feature_size 8
+run pretrain pretrain_paper "$(configs pretrain train paper demo)" --max_epochs 1
 tests=(tests/test_pretrain_bundle.py tests/test_segmentation_bundle.py tests/test_classification_bundle.py
     tests/test_pretrain_resume.py tests/test_segmentation_resume.py tests/test_classification_resume.py)
 OMP_NUM_THREADS=1 part tests "$(left)" "$python" -m pytest -q -n 8 --dist load -p no:cacheprovider "${tests[@]}"

@@ -14,67 +14,70 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import fire
 import torch
 from monai.inferers import SlidingWindowInferer
 from monai.losses import DiceCELoss
 from monai.networks.nets import SwinUNETR
-from stock_ssl import StockPretraining, stock_loss
+from pretrain_steps import RECIPES, batch_of, build, step_loss
 from torch import Tensor, nn
 
-from t3d.losses.pretrain import PretrainLoss
-from t3d.networks.pretrain import PretrainNetwork
+from t3d.networks.fitting_window import fitting_window
+from t3d.networks.window_attention import fuse_attention
 
 MIB = 2**20
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": None}
-REPORT = (256, 768)  # tokens and channels of a RadBERT report of usual length
 
 
-def pretraining(batch: int, size: int, width: int, device: str, **network) -> tuple[nn.Module, Callable]:
-    """T3D's network and one step's loss, four encoded crops a volume."""
-    net = PretrainNetwork(feature_size=width, text_width=REPORT[1], **network).to(device)
-    views = torch.rand(batch, 2, 1, size, size, size, device=device)
-    report = torch.randn(batch, *REPORT, device=device)
-    mask = torch.ones(batch, REPORT[0], dtype=torch.bool, device=device)
-    criterion = PretrainLoss()
-    texts = {"report": report, "report_mask": mask} if network.get("use_text", True) else {}
-    return net, lambda model: criterion(model(views, corrupted=1 - views, **texts))
+def pretraining(name: str) -> Callable:
+    """A builder of the network and one step's loss of a recipe of ``pretrain_steps``."""
+    recipe = RECIPES[name]
 
+    def made(batch: int, size: int, width: int, device: str, **network: Any) -> tuple[nn.Module, Callable]:
+        net = build(recipe, size=size, width=width, **network).to(device)
+        inputs, loss_of = batch_of(recipe, batch=batch, size=size, device=device), step_loss(recipe)
+        return net, lambda model: loss_of(model, inputs)
 
-def stock(batch: int, size: int, width: int, device: str, **network) -> tuple[nn.Module, Callable]:
-    """Stock pre-training, two encoded crops a volume."""
-    net = StockPretraining(feature_size=width, **network).to(device)
-    views = torch.rand(batch, 2, 1, size, size, size, device=device)
-    return net, lambda model: stock_loss(model, views, 1 - views)
+    return made
 
 
 def segmentation(batch: int, size: int, width: int, device: str, **network) -> tuple[nn.Module, Callable]:
     """The segmentation bundle's network and loss on crops with 14 classes."""
-    net = SwinUNETR(in_channels=1, out_channels=14, feature_size=width, **network).to(device)
+    options = {"window_size": fitting_window(size), **network}
+    net = fuse_attention(SwinUNETR(in_channels=1, out_channels=14, feature_size=width, **options)).to(device)
     image = torch.rand(batch, 1, size, size, size, device=device)
     label = torch.randint(0, 14, (batch, 1, size, size, size), device=device)
     criterion = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True)
     return net, lambda model: criterion(model(image), label)
 
 
-KINDS = {"T3D": (pretraining, 4), "stock Swin UNETR": (stock, 2), "segmentation": (segmentation, 1)}
+PLAIN, STOCK = "T3D without text windows", "stock Swin UNETR"
+KINDS = {
+    **{name: (pretraining(name), recipe.crops) for name, recipe in RECIPES.items()},
+    "segmentation": (segmentation, 1),
+}
 # (kind, batch, type, network options, compiled)
 ROWS = [
-    ("T3D", 2, "bf16", {}, False),
-    ("stock Swin UNETR", 2, "bf16", {}, False),
     ("T3D", 8, "bf16", {}, False),
-    ("stock Swin UNETR", 8, "bf16", {}, False),
-    ("T3D", 8, "bf16", {"use_checkpoint": True}, False),
-    ("T3D", 2, "fp16", {}, False),
-    ("T3D", 2, "fp32", {}, False),
+    (PLAIN, 8, "bf16", {}, False),
+    (STOCK, 8, "bf16", {}, False),
+    (f"{STOCK}, window 7", 8, "bf16", {}, False),
+    ("T3D, 32 text windows", 8, "bf16", {}, False),
+    ("T3D", 16, "bf16", {"text_chunk": 64}, False),
+    ("T3D, SegRes", 8, "bf16", {}, False),
+    ("T3D", 32, "bf16", {}, False),
     ("segmentation", 4, "bf16", {}, False),
-    ("T3D", 2, "bf16", {"window_size": 6}, False),
-    ("stock Swin UNETR", 2, "bf16", {"window_size": 6}, False),
-    ("T3D", 2, "bf16", {"use_text": False}, False),
+    ("T3D, paper.json", 2, "bf16", {}, False),
+    ("T3D", 8, "bf16", {"use_checkpoint": True}, False),
+    ("T3D", 8, "fp16", {}, False),
+    (PLAIN, 8, "fp32", {}, False),
+    ("T3D, SegRes", 8, "bf16", {"use_checkpoint": True}, False),
+    ("T3D's vision-only twin", 8, "bf16", {}, False),
     ("segmentation", 4, "fp16", {}, False),
     ("segmentation", 4, "bf16", {"use_checkpoint": True}, False),
-    ("T3D", 2, "bf16", {}, True),
+    (PLAIN, 8, "bf16", {}, True),
     ("segmentation", 4, "bf16", {}, True),
 ]
 
@@ -85,7 +88,9 @@ def measure(row: tuple, size: int, width: int, device: str, steps: int) -> dict:
     build, crops = KINDS[kind]
     torch.manual_seed(0)
     net, loss_of = build(batch, size, width, device, **options)
-    model = torch.compile(net) if compiled else net
+    if compiled:
+        net.compile()  # in place, so that the names of its weights stay
+    model = net
     optimizer = torch.optim.AdamW(net.parameters(), 1e-4)
     dtype = TYPES[type_name]
     scaler = torch.amp.GradScaler(device, enabled=dtype is torch.float16)
@@ -123,7 +128,11 @@ def measure(row: tuple, size: int, width: int, device: str, steps: int) -> dict:
 
 def whole_volume(shape: tuple[int, int, int], size: int, width: int, device: str) -> dict:
     """Segment a volume by sliding windows as inference.json does (overlap .5, four windows at a time, bf16)."""
-    net = SwinUNETR(in_channels=1, out_channels=14, feature_size=width).to(device).eval()
+    net = (
+        SwinUNETR(in_channels=1, out_channels=14, feature_size=width, window_size=fitting_window(size))
+        .to(device)
+        .eval()
+    )
     volume: Tensor = torch.rand(1, 1, *shape)
     numbers = {}
     for place in (device, "cpu"):

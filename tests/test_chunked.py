@@ -83,6 +83,26 @@ def test_no_chunk_is_larger_than_asked():
     assert sizes == [4, 4, 2, 4, 4, 2]
 
 
+def test_the_last_chunk_is_not_made_again_and_is_left_before_another_one_is():
+    """Its insides and those of a chunk that is made again are never there together."""
+    made, left = [], []
+
+    def encode(part):
+        made.append(len(part))
+        inside = part * 2
+        number = len(made)
+        if inside.requires_grad:
+            inside.register_hook(lambda _: left.append((number, len(made))))
+        return inside.square()
+
+    windows = torch.arange(10.0, requires_grad=True)
+    in_chunks(encode, windows, chunk=4).sum().backward()
+    assert torch.equal(windows.grad, 8 * torch.arange(10.0))
+    assert made == [4, 4, 2, 4, 4]
+    # the last chunk gets its gradients before any other is made again; then one after the other
+    assert left == [(3, 3), (2, 4), (1, 5)]
+
+
 def test_a_chunk_of_none_is_refused():
     with pytest.raises(Exception, match="text_chunk 0"):
         build(text_chunk=0)

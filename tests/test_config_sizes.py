@@ -17,8 +17,8 @@ MOST_LINES = {"train": 370, "inference": 135, "evaluate": 60, "zero_shot": 55, "
 # MONAI Label without this package
 LONGER = {
     "t3d_pretrain-train": 400,
-    "t3d_classification-train": 380,
-    "t3d_segmentation-train": 385,
+    "t3d_classification-train": 388,
+    "t3d_segmentation-train": 392,
     "t3d_segmentation-inference": 140,
 }
 LONGEST = 120

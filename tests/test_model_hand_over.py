@@ -48,6 +48,14 @@ def test_without_validation_the_last_is_the_model(tmp_path):
     assert json.loads((tmp_path / "model.json").read_text())["model"] == "last"
 
 
+def test_a_validation_that_measured_nothing_is_no_best_and_no_end(tmp_path, caplog):
+    network = torch.nn.Linear(1, 1)
+    best = BestModel(ckpt_dir=str(tmp_path), network=network, gauge="sentence_accuracy")
+    best.compare(FakeEngine(tic_accuracy=0.5))
+    assert best.value is None and not list(tmp_path.iterdir())
+    assert "epoch 4: sentence_accuracy could not be measured" in caplog.text
+
+
 def test_the_record_says_what_the_training_autocast_to(tmp_path):
     engine = FakeEngine()
     engine.amp, engine.amp_kwargs = True, {"dtype": torch.bfloat16}

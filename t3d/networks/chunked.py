@@ -11,7 +11,9 @@ def in_chunks(encode: Callable[[Tensor], Tensor], windows: Tensor, *, chunk: int
     """Apply ``encode`` to a few windows at a time, and again in the backward pass instead of keeping what it made.
 
     Same values and gradients as ``encode(windows)``, if it treats windows one by one (batch norm does not). What is
-    kept between the passes is its results, and at the peak the insides of one chunk, however many windows there are.
+    kept between the passes is its results and the insides of the last chunk, which the backward pass reaches first and
+    needs not make again; so the peak is one chunk, however many windows there are, and one chunk of all windows costs
+    no second pass.
 
     Args:
         encode: (n, ..) -> (n, ..), small.
@@ -21,7 +23,7 @@ def in_chunks(encode: Callable[[Tensor], Tensor], windows: Tensor, *, chunk: int
     Returns:
         (N, ..).
     """
+    *parts, last = windows.split(chunk)
     again = torch.is_grad_enabled()
-    return torch.cat(
-        [checkpoint(encode, part, use_reentrant=False) if again else encode(part) for part in windows.split(chunk)]
-    )
+    done = [checkpoint(encode, part, use_reentrant=False) if again else encode(part) for part in parts]
+    return torch.cat([*done, encode(last)])

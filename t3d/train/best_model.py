@@ -1,5 +1,6 @@
 """The weights with the highest gauge so far, kept beside the checkpoints."""
 
+import logging
 import math
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from torch import nn
 from t3d.errors import T3DError
 from t3d.train.finite_weights import check_finite_weights
 from t3d.weights import save_network
+
+logger = logging.getLogger(__name__)
 
 
 class BestModel:
@@ -33,9 +36,16 @@ class BestModel:
         engine.add_event_handler(Events.COMPLETED, self.compare)
 
     def compare(self, engine: Engine) -> None:
-        """Save the network if the gauge is above every earlier value; one that cannot be measured never is."""
+        """Save the network if the gauge is above every earlier value; one that could not be measured never is.
+
+        That is NaN, or no value at all: of validation reports that all say the same no sentence is asked.
+        """
         check_finite_weights(self.network, checkpoints=self.path.parent)
         value = engine.state.metrics.get(self.gauge, math.nan)
+        if math.isnan(value):
+            logger.warning(
+                "epoch %d: %s could not be measured, so this is no best epoch", engine.state.epoch, self.gauge
+            )
         if not math.isfinite(value) or (self.value is not None and value <= self.value):
             return
         self.value = value
