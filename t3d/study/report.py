@@ -12,7 +12,13 @@ from matplotlib.figure import Figure
 from t3d.atomic import write_atomically
 from t3d.study.comparison import GAP, MEAN, Row
 
-SHOWN = ("auroc", "skill", "dice", "lesion_sensitivity", "recall@5")  # in the Markdown table
+# in the Markdown table
+SHOWN = (
+    "auroc", "skill", "dice", "surface_dice", "lesion_sensitivity", "false_positives_per_case", "recall@5"
+)  # fmt: skip
+# .. and as a panel of the figure: one measure of each task
+PRIMARY = ("auroc", "dice", "lesion_sensitivity", "recall@5")
+BY_SIZE = ", lesions "  # between the name of a task and a class of lesions
 CSV, TABLE, FIGURE = "results.csv", "results.md", "results.png"
 
 
@@ -57,6 +63,8 @@ def as_markdown(rows: Sequence[Row], *, arms: Sequence[str], notes: Sequence[str
             title = f"{metric} minus that of {against}" if against else metric
             parts += [f"### {task}: {title}", "", *_table([r for r in mine if r.against == against], arms, against)]
         gap = [row for row in rows if (row.task, row.metric) == (task, f"{GAP}_{metric}")]
+        if metric == "auroc" and BY_SIZE not in task:
+            parts += _by_finding([row for row in rows if (row.task, row.metric) == (task, metric)], arms)
         if gap:
             title = f"share of the gap from shuffled reports to true findings, {metric}"
             parts += [f"### {task}: {title}", "", *_table(gap, arms, "")]
@@ -74,6 +82,26 @@ def _table(rows: Sequence[Row], arms: Sequence[str], against: str) -> list[str]:
     for name in names:
         cells = [_shown(found.get((name, budget)), signed=bool(against)) for budget in budgets]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _by_finding(rows: Sequence[Row], arms: Sequence[str]) -> list[str]:
+    """Findings as rows and arms as columns, with the most labels."""
+    own = [row for row in rows if not row.against and row.target != MEAN]
+    if not own:
+        return []
+    most = own[-1].labels
+    own = [row for row in own if row.labels == most]
+    names = [name for name in arms if any(row.arm == name for row in own)]
+    found = {(row.target, row.arm): row for row in own}
+    with_labels = f" with {_budget(most)}" if most is not None else ""
+    lines = [f"### {own[0].task}: auroc by finding{with_labels}", ""]
+    lines += ["| finding | positives | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+    for target in dict.fromkeys(row.target for row in own):
+        values = [found.get((target, name)) for name in names]
+        shown = ["-" if row is None or row.value is None else f"{row.value:.3f}" for row in values]
+        positives = next(row.positives for row in own if row.target == target)
+        lines.append(f"| {target.replace('_', ' ')} | {positives} | " + " | ".join(shown) + " |")
     return [*lines, ""]
 
 
@@ -98,7 +126,7 @@ def draw(rows: Sequence[Row], *, arms: Sequence[str], reference: str) -> Figure:
     wanted = [
         row
         for row in rows
-        if row.target == MEAN and row.against == reference and row.metric in SHOWN and row.metric != "skill"
+        if row.target == MEAN and row.against == reference and row.metric in PRIMARY and BY_SIZE not in row.task
     ]
     tasks = list(dict.fromkeys((row.task, row.metric) for row in wanted))
     others = [name for name in arms if name != reference]
