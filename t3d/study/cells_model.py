@@ -47,7 +47,8 @@ def oracle_cell(work: "Work") -> None:
     if not (work.folder / _MODEL_RECORD).is_file():
         _run(work, options={"datalist_file": _datalist(work), **work.settings["options"]})
     record = read_json(work.folder / _MODEL_RECORD, what="model record", remedy=_REMEDY)
-    weights = work.folder / "models" / "model.pt"
+    # the best model of that bundle may be the one before its first step; like the other arms, after the last one
+    weights = work.folder / "models" / "model_last.pt"
     settings = architecture(read_encoder(weights)[0])
     family = find_backbone(settings.pop("backbone"))
     settings.pop("patch_size", None)

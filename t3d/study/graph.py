@@ -14,7 +14,7 @@ from t3d.study.plan import ALL, ORACLE, SCRATCH, SHUFFLED, STAGE_OF, UNTRAINED, 
 
 COHORT = "cohort"
 # raise when the code of the cells would give other results for the same settings
-REVISION = 2
+REVISION = 3
 # weights of step 0: one step during whose warm-up the learning rate is still 0
 _NO_STEP = {"max_epochs": 1, "steps_per_epoch": 1, "warmup_steps": 1}
 

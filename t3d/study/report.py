@@ -18,6 +18,7 @@ SHOWN = (
 )  # fmt: skip
 # .. and as a panel of the figure: one measure of each task
 PRIMARY = ("auroc", "dice", "lesion_sensitivity", "recall@5")
+NAMES = {"auroc": "AUROC", "dice": "Dice", "lesion_sensitivity": "sensitivity", "recall@5": "recall at 5"}
 BY_SIZE = ", lesions "  # between the name of a task and a class of lesions
 CSV, TABLE, FIGURE = "results.csv", "results.md", "results.png"
 
@@ -122,15 +123,19 @@ def _cell(value: Any) -> Any:
 
 
 def draw(rows: Sequence[Row], *, arms: Sequence[str], reference: str) -> Figure:
-    """Differences from the reference arm: arms as rows, a panel for each task, a colour for each budget."""
+    """Differences of arms (rows): a panel for each task, a colour for each budget.
+
+    They are from the reference arm, or, in tasks that cannot be asked of it, from arms with shuffled reports. A dot is
+    filled where the interval does not hold 0.
+    """
     wanted = [
-        row
-        for row in rows
-        if row.target == MEAN and row.against == reference and row.metric in PRIMARY and BY_SIZE not in row.task
+        row for row in rows if row.target == MEAN and row.against and row.metric in PRIMARY and BY_SIZE not in row.task
     ]
+    asked = {row.task for row in wanted if row.against == reference}
+    wanted = [row for row in wanted if row.against == reference or row.task not in asked]
     tasks = list(dict.fromkeys((row.task, row.metric) for row in wanted))
-    others = [name for name in arms if name != reference]
-    size = (1.8 + 3.4 * max(1, len(tasks)), 1.6 + 0.5 * max(1, len(others)))
+    others = [name for name in arms if any(row.arm == name for row in wanted)]
+    size = (max(5.5, 1.8 + 3.4 * len(tasks)), 2.4 + 0.5 * max(1, len(others)))
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, max(1, len(tasks)), sharey=True, squeeze=False)[0]
     palette: Any = matplotlib.colormaps["tab10"]
@@ -141,13 +146,22 @@ def draw(rows: Sequence[Row], *, arms: Sequence[str], reference: str) -> Figure:
             number = budgets.index(row.labels)
             height = others.index(row.arm) + 0.5 * ((number + 0.5) / len(budgets) - 0.5)
             label = _budget(row.labels) if row.arm == mine[0].arm else None
+            colour, inside = palette.colors[number % 10], True
             if row.low is not None and row.high is not None:
-                axes.plot([row.low, row.high], [height, height], color=palette.colors[number % 10])
-            axes.plot(row.value, height, "o", color=palette.colors[number % 10], label=label or None)
+                axes.plot([row.low, row.high], [height, height], color=colour)
+                inside = row.low <= 0 <= row.high
+            axes.plot(row.value, height, "o", color=colour, mfc="white" if inside else colour)
+            if label:
+                axes.plot([], [], color=colour, label=label)
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set(title=task.replace("_", " "), xlabel=f"{metric} minus that of {reference}")
+        against = " / ".join(dict.fromkeys(row.against for row in mine))
+        axes.set(title=task.replace("_", " "), xlabel=f"{NAMES.get(metric, metric)} minus that of {against}")
+        axes.locator_params(axis="x", nbins=5)
+        axes.margins(x=0.1)
         if any(budget is not None for budget in budgets):
-            axes.legend(fontsize="small")
+            # below the panel: inside it would hide some arm
+            axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)
     panels[0].set_yticks(range(len(others)), others)
     panels[0].set_ylim(len(others) - 0.4, -0.6)
+    figure.suptitle("differences with 95 % intervals; filled: the interval does not hold 0", fontsize="medium")
     return figure

@@ -10,6 +10,7 @@ from t3d.pack.packages import find_bundles
 from t3d.study.cohort import sizes_of
 from t3d.study.comparison import Compared, Row, compare
 from t3d.study.graph import COHORT, Graph, Place, make_graph
+from t3d.study.guards import same_numbers
 from t3d.study.outcome import SCORES, Outcome, read_outcomes
 from t3d.study.plan import ORACLE, Plan, read_plan
 from t3d.study.report import BY_SIZE, TABLE, write_report
@@ -75,6 +76,7 @@ def write_table(plan: Plan, graph: Graph, out_dir: Path) -> None:
             notes[f"{what}: no result of {', '.join(missing)}"] = None
         for kind, outcomes in _outcomes(done, out_dir).items():
             compared = _compared(plan, task, labels, outcomes)
+            notes |= dict.fromkeys(f"{task}: {said}" for said in same_numbers(outcomes))
             rows += compared.rows
             if compared.left_out:
                 few = f"fewer than {plan.least_positives} positives in the test list"
