@@ -16,7 +16,7 @@ from t3d.data.datalist import load_datalist
 from t3d.study import cells_model
 from t3d.study.encoder import BODY_LEVEL, BODY_SHARE, load_pooled, read_volumes
 from t3d.study.graph import _NO_STEP
-from t3d.study.outcome import read_outcome
+from t3d.study.outcome import read_outcomes
 from t3d.study.run_cell import Work
 from t3d.weights import encoder_state
 
@@ -52,7 +52,7 @@ def test_ranks_become_recall(work, cohort, monkeypatch):
     ran(monkeypatch, work.folder, {"ranks.csv": ranks})
     settings = {"stage": "pretrain", "configs": [["inference", ""]], "options": {}, "task": "retrieval"}
     cells_model.text_task_cell(work._replace(settings=settings))
-    found = read_outcome(work.folder)
+    found = read_outcomes(work.folder)[0]
     assert (found.kind, found.targets) == ("recall@5", ["report_to_volume", "volume_to_report"])
     assert found.values.tolist() == [[[1, 1], [1, 0], [0, 0]]]
     assert found.patients == [item["patient_id"] for item in items]
@@ -65,7 +65,7 @@ def test_zero_shot_scores_stand_beside_their_labels(work, cohort, monkeypatch):
     ran(monkeypatch, work.folder, {"predictions.json": content})
     settings = {"stage": "pretrain", "configs": [["inference", ""]], "options": {}, "task": "zero_shot"}
     cells_model.text_task_cell(work._replace(settings=settings))
-    found = read_outcome(work.folder)
+    found = read_outcomes(work.folder)[0]
     assert found.values[0, :, 0].tolist() == [n / 10 for n in range(len(items))]
     assert found.labels[:, 0].tolist() == [item["findings"]["cardiomegaly"] for item in items]
 
@@ -76,26 +76,33 @@ def test_dice_and_lesions_of_a_segmentation(work, monkeypatch):
         {
             "case_id": name,
             "patient_id": f"p{name}",
-            "classes": {"liver": {"dice": dice}, "spleen": {"dice": 0.5}},
-            "lesions": {"liver": {"lesions": found}},
+            "classes": {
+                "liver": {"dice": dice, "surface_dice": 0.25},
+                "spleen": {"dice": 0.5, "surface_dice": None},
+            },
+            "lesions": {"liver": {"lesions": found, "false_positives": [1.0] * len(name)}},
         }
-        for name, dice, found in (("a", 0.9, lesions), ("b", None, []))
+        for name, dice, found in (("a", 0.9, lesions), ("bb", None, []))
     ]
     ran(monkeypatch, work.folder, {"metrics.json": json.dumps({"per_case": per_case})})
     settings = {"stage": "segmentation", "configs": [["train", ""]], "options": {}, "labels": 3}
     cells_model.fine_tuning_cell(work._replace(settings={**settings, "task": "organs"}))
-    found = read_outcome(work.folder)
+    found, surface = read_outcomes(work.folder)
+    assert surface.kind == "surface_dice"
+    assert np.array_equal(surface.values, [[[0.25, np.nan], [0.25, np.nan]]], equal_nan=True)
     assert found.kind == "dice" and np.array_equal(found.values, [[[0.9, 0.5], [np.nan, 0.5]]], equal_nan=True)
     cells_model.fine_tuning_cell(work._replace(settings={**settings, "task": "lesions"}))
-    found = read_outcome(work.folder)
+    found, false = read_outcomes(work.folder)
+    assert false.kind == "false_positives_per_case" and false.values.tolist() == [[[1.0], [2.0]]]
     assert found.kind == "lesion_sensitivity" and found.targets == ["liver"]
     assert np.array_equal(found.values, [[[0.5], [np.nan]]], equal_nan=True)
 
 
 def test_the_encoder_of_the_oracle_is_that_of_its_training(work, trained_classification):
     shutil.copytree(trained_classification / "models", work.folder / "models")
+    (work.folder / "models" / "model.pt").unlink()  # the best model may be the one before the first step
     cells_model.oracle_cell(work)
-    trained = torch.load(work.folder / "models" / "model.pt", weights_only=True)
+    trained = torch.load(work.folder / "models" / "model_last.pt", weights_only=True)
     handed = safetensors.torch.load_file(work.folder / "models" / "encoder.safetensors")
     assert handed and all(torch.equal(tensor, trained[name]) for name, tensor in handed.items())
     assert set(handed) == {name for name in trained if name.startswith("swinViT.")}

@@ -4,13 +4,15 @@ import copy
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from t3d.data.datalist import load_datalist
 from t3d.errors import T3DError
 from t3d.study import guards
 from t3d.study.cohort import make_cohort, split_exactly
-from t3d.study.guards import check_cohort, check_shuffled
+from t3d.study.guards import check_cohort, check_shuffled, same_numbers
+from t3d.study.outcome import SCORES, Outcome
 
 SPLITS = ("training", "validation", "test")
 SHUFFLED = {"shuffle_reports": True, "use_text": True, "seed": 4}
@@ -109,3 +111,13 @@ def test_lists_of_exact_sizes():
     twice = [{"case_id": f"c{n}", "patient_id": f"p{n // 2}"} for n in range(8)]
     with pytest.raises(T3DError, match="some patients come twice"):
         split_exactly(twice, {"training": 3, "validation": 1, "test": 4})
+
+
+def test_two_arms_with_the_same_numbers_are_named():
+    def outcome(shift):
+        values = np.array([[[0.1, np.nan], [0.3, 0.2]]]) + shift
+        return Outcome(SCORES, values, np.zeros((2, 2)), ["a", "b"], ["p", "q"], ["x", "y"])
+
+    arms = {"untrained": {0: outcome(0), 1: outcome(1)}, "oracle": {0: outcome(0)}, "default": {0: outcome(1e-9)}}
+    (said,) = same_numbers(arms)
+    assert said.startswith("untrained and oracle have the same numbers")

@@ -8,11 +8,13 @@ from sklearn.preprocessing import StandardScaler
 
 from t3d.errors import T3DError
 from t3d.study.comparison import compare
-from t3d.study.outcome import SCORES, Outcome, read_outcome, write_outcome
+from t3d.study.outcome import SCORES, Outcome, read_outcomes, write_outcomes
 from t3d.study.probe import fit_logistic, probe_scores
 from t3d.study.report import as_csv, as_markdown
+from t3d.study.size_classes import largest_lesions, size_classes
 
-OPTIONS = {"reference": "twin", "shuffled": "shuffled", "oracle": "oracle", "least_positives": 8, "resamples": 60}
+CONTROLS = dict.fromkeys(("twin", "default", "oracle"), "shuffled")
+OPTIONS = {"reference": "twin", "controls": CONTROLS, "oracle": "oracle", "least_positives": 8, "resamples": 60}
 
 
 def test_regressions_are_those_of_scikit_learn():
@@ -150,10 +152,38 @@ def test_arms_measured_against_other_labels_or_cases_are_refused():
 
 def test_an_outcome_comes_back_and_a_damaged_one_is_refused(tmp_path):
     given = outcomes()["default"][0]
-    write_outcome(tmp_path, given)
-    found = read_outcome(tmp_path)
+    other = Outcome("dice", np.ones((1, 2, 1)), np.full((2, 1), np.nan), ["a", "b"], ["p", "p"], ["liver"])
+    write_outcomes(tmp_path, given, other)
+    found, second = read_outcomes(tmp_path)
+    assert second.kind == "dice" and np.array_equal(second.values, other.values)
     assert found.kind == given.kind and found.cases == given.cases and found.targets == given.targets
     assert np.array_equal(found.values, given.values) and np.array_equal(found.labels, given.labels)
-    (tmp_path / "outcome.npz").write_bytes(b"half")
+    (tmp_path / "outcome_1.npz").write_bytes(b"half")
     with pytest.raises(T3DError, match="damaged"):
-        read_outcome(tmp_path)
+        read_outcomes(tmp_path)
+
+
+def test_size_classes_are_those_of_a_loop_over_cases():
+    given = outcomes()["default"][0]
+    truth: dict[str, list] = {case: [] for case in given.cases}
+    random = np.random.default_rng(7)
+    for row, case in enumerate(given.cases[:50]):  # the others have no size
+        for name in (name for f, name in enumerate(given.targets) if given.labels[row, f] == 1):
+            truth[case] += [{"finding": name, "size_mm": float(size)} for size in random.uniform(5, 50, size=2)]
+    split = size_classes(given, largest_lesions(truth))
+    for f, name in enumerate(given.targets):
+        largest = {
+            case: max(found)
+            for case in given.cases
+            if (found := [x["size_mm"] for x in truth[case] if x["finding"] == name])
+        }
+        middle = np.median(list(largest.values()))
+        for row, case in enumerate(given.cases):
+            small, large = (split[size].labels[row, f] for size in ("small", "large"))
+            if given.labels[row, f] == 0:
+                assert small == large == 0
+            elif case not in largest:
+                assert np.isnan(small) and np.isnan(large)
+            else:
+                assert (small == 1) == (largest[case] < middle) and (large == 1) == (largest[case] >= middle)
+                assert np.isnan(small) != np.isnan(large)

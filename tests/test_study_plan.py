@@ -36,12 +36,15 @@ def test_shipped_plans_fit_the_bundles(name):
     plan = read_plan(name)
     graph = make_graph(plan, BUNDLES)
     assert len(graph.places) >= len(plan.arms) * len(plan.seeds)
-    assert [plan.arms[arm].kind for arm in plan.arms].count("shuffled") == 1
+    assert "shuffled" in plan.controls().values()
+    assert all(plan.arms[control].kind == "shuffled" for control in plan.controls().values())
 
 
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
+        ({"arms": {"a": {"seeds": [7]}}, "reference": "a"}, "arm a: seeds is [7]; give some of the plan's"),
+        ({"arms": {"a": {"control": "b"}, "b": {}}}, "arm a: control is 'b'; name an arm of the kind 'shuffled'"),
         ({"sedes": [1]}, "no entry 'sedes'; did you mean 'seeds'"),
         ({"arms": {"a": {"overlay": ["demo"]}}}, "arm a has no entry 'overlay'; did you mean 'overlays'"),
         ({"arms": {"a": {"kind": "shufled"}}}, "kind 'shufled' is unknown; did you mean 'shuffled'"),
@@ -109,6 +112,24 @@ def test_only_arms_that_read_text_are_asked_in_words():
     assert {place.arm for place in graph.places if place.task == "probe"} == {"default"}
     assert {place.arm for place in graph.places if place.task == "zero_shot"} == {"default", "shuffled"}
     assert {place.arm for place in graph.places if place.task == "findings"} == set(TINY["arms"])
+
+
+def test_arms_without_a_head_for_text_are_not_asked_and_an_arm_may_have_fewer_seeds():
+    arms = {
+        **TINY["arms"],
+        "paper": {"overlays": ["paper"]},
+        "aligned_paper": {"overlays": ["paper", "align"]},
+        "no_sentences": {"options": {"sentence_weight": 0}},
+        "oracle": {"kind": "oracle", "seeds": [1]},
+    }
+    graph = make_graph(planned(arms=arms, seeds=[0, 1], tasks={"retrieval": {}, "probe": {}}), BUNDLES)
+    assert {place.arm for place in graph.places if place.task == "retrieval"} == {
+        "default",
+        "shuffled",
+        "aligned_paper",
+    }
+    assert {place.seed for place in graph.places if place.arm == "oracle"} == {1}
+    assert {place.seed for place in graph.places if place.arm == "default"} == {0, 1}
 
 
 def test_shares_of_an_array_job_cover_everything_and_hold_what_they_need():

@@ -10,7 +10,7 @@ from t3d.data.datalist import load_datalist
 from t3d.errors import T3DError
 from t3d.study.cohort import datalist_of, make_cohort
 from t3d.study.features_file import read_features
-from t3d.study.outcome import SCORES, Outcome, write_outcome
+from t3d.study.outcome import SCORES, Outcome, write_outcomes
 from t3d.study.plan import ALL
 from t3d.study.probe import probe_scores
 
@@ -37,7 +37,7 @@ def probe_cell(work: "Work") -> None:
         draws=work.settings["draws"],
         l2=work.settings["l2"],
     )
-    write_outcome(work.folder, scores_outcome(scores, test, names))
+    write_outcomes(work.folder, scores_outcome(scores, test, names))
 
 
 def scores_outcome(scores: np.ndarray, items: Sequence[dict], names: Sequence[str]) -> Outcome:

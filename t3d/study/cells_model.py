@@ -17,7 +17,7 @@ from t3d.study.cohort import datalist_of
 from t3d.study.encoder import read_volumes
 from t3d.study.features_file import write_features
 from t3d.study.guards import check_shuffled
-from t3d.study.outcome import Outcome, write_outcome
+from t3d.study.outcome import Outcome, write_outcomes
 from t3d.study.plan import ALL, SHUFFLED
 from t3d.weights import load_encoder, read_encoder, save_encoder
 from t3d.weights.architecture import architecture
@@ -47,7 +47,8 @@ def oracle_cell(work: "Work") -> None:
     if not (work.folder / _MODEL_RECORD).is_file():
         _run(work, options={"datalist_file": _datalist(work), **work.settings["options"]})
     record = read_json(work.folder / _MODEL_RECORD, what="model record", remedy=_REMEDY)
-    weights = work.folder / "models" / "model.pt"
+    # the best model of that bundle may be the one before its first step; like the other arms, after the last one
+    weights = work.folder / "models" / "model_last.pt"
     settings = architecture(read_encoder(weights)[0])
     family = find_backbone(settings.pop("backbone"))
     settings.pop("patch_size", None)
@@ -79,10 +80,8 @@ def fine_tuning_cell(work: "Work") -> None:
         _run(work, options=options)
     _run(work, "evaluate", options={**options, "overwrite": True})
     metrics = read_json(work.folder / "eval" / "metrics.json", what="evaluation", remedy=_REMEDY)
-    outcome = {"findings": _findings, "organs": _organs, "lesions": _lesions}[work.settings["task"]](
-        metrics["per_case"]
-    )
-    write_outcome(work.folder, outcome)
+    read = {"findings": _findings, "organs": _organs, "lesions": _lesions}[work.settings["task"]]
+    write_outcomes(work.folder, *read(metrics["per_case"]))
 
 
 def text_task_cell(work: "Work") -> None:
@@ -110,7 +109,7 @@ def text_task_cell(work: "Work") -> None:
         hits = [[float(float(row[f"{way}_rank"]) <= RETRIEVED) for way in ways] for row in rows]
         patients = [items[row["case_id"]]["patient_id"] for row in rows]
         outcome = _measures(f"recall@{RETRIEVED}", hits, [row["case_id"] for row in rows], patients, ways)
-    write_outcome(work.folder, outcome)
+    write_outcomes(work.folder, outcome)
 
 
 def _run(work: "Work", *more: str, options: dict[str, Any]) -> None:
@@ -125,28 +124,36 @@ def _datalist(work: "Work") -> str:
     return str(datalist_of(work.needs["cohort"]))
 
 
-def _findings(per_case: list[dict]) -> Outcome:
+def _findings(per_case: list[dict]) -> list[Outcome]:
     names = list(per_case[0]["scores"])
     scores = np.array([[[case["scores"][name] for name in names] for case in per_case]])
     items = [{**case, "findings": case["labels"]} for case in per_case]
-    return scores_outcome(scores, items, names)
+    return [scores_outcome(scores, items, names)]
 
 
-def _organs(per_case: list[dict]) -> Outcome:
+def _organs(per_case: list[dict]) -> list[Outcome]:
     names = list(per_case[0]["classes"])
-    dice = [[case["classes"][name]["dice"] for name in names] for case in per_case]
-    return _measures("dice", dice, *_of(per_case), names)
+
+    def measured(measure: str) -> Outcome:
+        rows = [[case["classes"][name][measure] for name in names] for case in per_case]
+        return _measures(measure, rows, *_of(per_case), names)
+
+    return [measured("dice"), measured("surface_dice")]
 
 
-def _lesions(per_case: list[dict]) -> Outcome:
-    """Share of a case's lesions that were found; false positives stand in the run's own metrics."""
+def _lesions(per_case: list[dict]) -> list[Outcome]:
+    """Share of a case's lesions that were found, and how much was found that is none."""
     names = list(per_case[0]["lesions"])
 
     def found(lesions: list[dict]) -> float:
         return sum(one["detected"] for one in lesions) / len(lesions) if lesions else math.nan
 
     shares = [[found(case["lesions"][name]["lesions"]) for name in names] for case in per_case]
-    return _measures("lesion_sensitivity", shares, *_of(per_case), names)
+    false = [[len(case["lesions"][name]["false_positives"]) for name in names] for case in per_case]
+    return [
+        _measures("lesion_sensitivity", shares, *_of(per_case), names),
+        _measures("false_positives_per_case", false, *_of(per_case), names),
+    ]
 
 
 def _of(per_case: list[dict]) -> tuple[list[str], list[str]]:

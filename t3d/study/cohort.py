@@ -10,8 +10,10 @@ from t3d.files import read_json, write_json
 from t3d.phantoms import phantoms
 from t3d.study.guards import check_cohort
 from t3d.study.plan import SPLITS
+from t3d.study.size_classes import largest_lesions
 
 LIST = "datalist.json"
+_PHANTOMS = "phantoms"
 
 
 def make_cohort(settings: Mapping[str, Any], folder: Path, *, workers: int) -> Path:
@@ -28,7 +30,7 @@ def make_cohort(settings: Mapping[str, Any], folder: Path, *, workers: int) -> P
         made = settings["phantoms"]
         total = sum(made[split] for split in SPLITS)
         whole = phantoms(
-            folder / "phantoms",
+            folder / _PHANTOMS,
             cases=total,
             seed=made["seed"],
             shape=made["shape"],
@@ -39,7 +41,7 @@ def make_cohort(settings: Mapping[str, Any], folder: Path, *, workers: int) -> P
         items = sorted((item for items in content.values() for item in items), key=lambda item: item["case_id"])
         lists = split_exactly(items, {split: made[split] for split in SPLITS})
         datalist = folder / LIST
-        write_json(datalist, {split: [_from(item, "phantoms") for item in lists[split]] for split in SPLITS})
+        write_json(datalist, {split: [_from(item, _PHANTOMS) for item in lists[split]] for split in SPLITS})
     check_cohort({split: load_datalist(datalist, split, need_report=False) for split in SPLITS})
     return datalist
 
@@ -48,6 +50,14 @@ def datalist_of(folder: Path) -> Path:
     """The datalist of a finished cohort cell."""
     settings = read_json(folder / "cell.json", what="cell", remedy="delete its folder")["settings"]
     return Path(settings["datalist"]) if "datalist" in settings else folder / LIST
+
+
+def sizes_of(folder: Path) -> dict[str, dict[str, float]]:
+    """Case -> finding -> size in mm of its largest lesion, of a finished cohort cell; nothing of a user's datalist."""
+    file = folder / _PHANTOMS / "findings.json"
+    if not file.is_file():
+        return {}
+    return largest_lesions(read_json(file, what="truth of phantoms", remedy="delete its folder")["cases"])
 
 
 def split_exactly(items: Sequence[dict], sizes: Mapping[str, int]) -> dict[str, list[dict]]:

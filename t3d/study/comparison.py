@@ -55,7 +55,7 @@ def compare(
     outcomes: Mapping[str, Mapping[int, Outcome]],
     *,
     reference: str,
-    shuffled: str | None,
+    controls: Mapping[str, str],
     oracle: str | None,
     least_positives: int,
     resamples: int,
@@ -68,8 +68,9 @@ def compare(
     Args:
         task, labels: for the rows.
         outcomes: arm -> seed -> what it left of the test cases.
-        reference: differences are from this arm, and from ``shuffled`` where there is one.
-        shuffled, oracle: both ends of the gap.
+        reference: differences are from this arm, and from an arm's control where it has one.
+        controls: arm -> the arm with shuffled reports that it is held against: the lower end of the gap.
+        oracle: the upper end.
         least_positives: findings with fewer among the test cases are left out.
         resamples: R.
     """
@@ -95,11 +96,12 @@ def compare(
     counts = None if positives is None else [int(positives[kept].sum()), *(int(positives[f]) for f in kept)]
     make = _Rows(task, labels, [MEAN, *targets], counts, len(cases))
     for arm in sampled:
+        control = controls.get(arm)
         make.add(arm, "", list(sampled[arm].values()))
-        for other in dict.fromkeys(name for name in (reference, shuffled) if name in sampled and name != arm):
+        for other in dict.fromkeys(name for name in (reference, control) if name in sampled and name != arm):
             make.add(arm, str(other), _differences(sampled[arm], sampled[str(other)]))
-        if shuffled in sampled and oracle in sampled and arm not in (shuffled, oracle):
-            make.add_gap(arm, sampled[arm], sampled[str(shuffled)], sampled[str(oracle)])
+        if control in sampled and oracle in sampled and arm != oracle:
+            make.add_gap(arm, sampled[arm], sampled[str(control)], sampled[str(oracle)])
     return Compared(make.rows, left_out)
 
 

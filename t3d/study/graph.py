@@ -14,7 +14,7 @@ from t3d.study.plan import ALL, ORACLE, SCRATCH, SHUFFLED, STAGE_OF, UNTRAINED, 
 
 COHORT = "cohort"
 # raise when the code of the cells would give other results for the same settings
-REVISION = 1
+REVISION = 3
 # weights of step 0: one step during whose warm-up the learning rate is still 0
 _NO_STEP = {"max_epochs": 1, "steps_per_epoch": 1, "warmup_steps": 1}
 
@@ -80,7 +80,7 @@ def make_graph(plan: Plan, bundles: Path) -> Graph:
 
     cohort = add(COHORT, _cohort_settings(plan), {}, "cohort")
     for seed in plan.seeds:
-        for arm in plan.arms:
+        for arm in (name for name in plan.arms if seed in plan.arms[name].seeds):
             whose = f"{arm}, seed {seed}"
             needs = {"cohort": cohort}
             if plan.arms[arm].kind != SCRATCH:
@@ -158,16 +158,18 @@ def _run(stage: str, recipe: Recipe, seed: int | None, bundles: Path, *, base: s
 
 
 def _reads_text(plan: Plan, arm: str, bundles: Path) -> bool:
-    """Whether the network of an arm can be asked in words."""
+    """Whether the network of an arm can be asked in words: it has a head for sentences or for whole reports."""
     if plan.arms[arm].kind in (ORACLE, SCRATCH):
         return False
     recipe = plan.stages["pretrain"].and_then(plan.arms[arm].recipe)
-    value: Any = True
+    settings: dict[str, Any] = {}
     for name in ("train", *recipe.overlays):
         file = bundles / "t3d_pretrain" / "configs" / f"{name}.json"
         if file.is_file():
-            value = read_json(file, what="configuration", remedy="restore it").get("use_text", value)
-    return bool(recipe.options.get("use_text", value))
+            settings |= read_json(file, what="configuration", remedy="restore it")
+    settings |= recipe.options
+    weights = (settings.get("sentence_weight", 0), settings.get("alignment_weight", 0))
+    return bool(settings.get("use_text", True)) and any(weights)
 
 
 def _cohort_settings(plan: Plan) -> dict[str, Any]:

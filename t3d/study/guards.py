@@ -1,14 +1,18 @@
 """What makes a comparison worthless without anybody noticing, looked for before and after the trainings."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from t3d.data.datalist import load_datalist
 from t3d.errors import T3DError
 from t3d.files import sha256
+from t3d.study.outcome import Outcome
 
 # Reports of two patients may be the same words: "no finding" is the most frequent report of a screening cohort.
 SAME_REPORTS = 0.5
@@ -54,6 +58,20 @@ def check_shuffled(recipe: Mapping[str, Any], datalist: Path) -> None:
     right = load_datalist(datalist, "training")
     wrong = load_datalist(datalist, "training", shuffle_seed=int(recipe["seed"]))
     _shuffled_enough(right, wrong)
+
+
+def same_numbers(outcomes: Mapping[str, Mapping[int, Outcome]]) -> list[str]:
+    """A sentence for every two arms that answer alike to the last digit: one was not trained, or both are one.
+
+    Args:
+        outcomes: arm -> seed -> outcome of one task.
+    """
+    said = []
+    for (one, mine), (other, theirs) in itertools.combinations(outcomes.items(), 2):
+        common = [seed for seed in mine if seed in theirs]
+        if common and all(np.array_equal(mine[s].values, theirs[s].values, equal_nan=True) for s in common):
+            said.append(f"{one} and {other} have the same numbers in every case: one may not have been trained")
+    return said
 
 
 def _shuffled_enough(right: Sequence[Mapping[str, Any]], wrong: Sequence[Mapping[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""What a task leaves of every test case, in one file that all comparisons read."""
+"""What a task leaves of every test case, in files that all comparisons read."""
 
 import io
 import json
@@ -11,7 +11,7 @@ import numpy as np
 from t3d.atomic import write_atomically
 from t3d.errors import T3DError
 
-FILE = "outcome.npz"
+FILE = "outcome_{}.npz"
 SCORES = "scores"  # against labels: AUROC and skill; every other kind is the name of a measure of each case
 
 
@@ -45,8 +45,12 @@ class Outcome(NamedTuple):
         )
 
 
-def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """Write it atomically; the same outcome gives the same bytes."""
+def write_outcomes(folder: Path, *outcomes: Outcome) -> None:
+    """Write the outcomes of one cell, of different kinds, atomically; the same give the same bytes."""
+    write_atomically({folder / FILE.format(number): _content(one) for number, one in enumerate(outcomes)})
+
+
+def _content(outcome: Outcome) -> bytes:
     names = {key: getattr(outcome, key) for key in ("kind", "cases", "patients", "targets")}
     buffer = io.BytesIO()
     np.savez(
@@ -55,18 +59,23 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
         labels=outcome.labels.astype(np.float64),
         names=np.frombuffer(json.dumps(names).encode(), dtype=np.uint8),
     )
-    write_atomically({folder / FILE: buffer.getvalue()})
+    return buffer.getvalue()
 
 
-def read_outcome(folder: Path) -> Outcome:
-    """Read what ``write_outcome`` wrote.
+def read_outcomes(folder: Path) -> list[Outcome]:
+    """Read what ``write_outcomes`` wrote.
 
     Raises:
-        T3DError: the file is damaged.
+        T3DError: a file is damaged or there is none.
     """
+    files = sorted(folder.glob(FILE.format("*"))) or [folder / FILE.format(0)]
+    return [_read(file) for file in files]
+
+
+def _read(file: Path) -> Outcome:
     try:
-        with np.load(folder / FILE, allow_pickle=False) as content:
+        with np.load(file, allow_pickle=False) as content:
             names = json.loads(content["names"].tobytes())
             return Outcome(values=content["values"], labels=content["labels"], **names)
     except (OSError, ValueError, KeyError) as error:
-        raise T3DError(f"{folder / FILE} is damaged; delete its folder and run the study again") from error
+        raise T3DError(f"{file} is damaged; delete its folder and run the study again") from error

@@ -46,10 +46,19 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to come to an encoder: its kind, and what its training has besides the stage's recipe."""
+    """One way to come to an encoder.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        recipe: what its training has besides that of the stage.
+        seeds: some of the plan's.
+        control: the arm with the same recipe and shuffled reports, if it is not the first of that kind.
+    """
 
     kind: str
     recipe: Recipe
+    seeds: tuple[int, ...]
+    control: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class Plan:
         cohort: ``{"phantoms": {..}}`` or ``{"datalist": absolute path}``.
         stages: stage -> what all its runs have.
         arms: name -> arm, in the order of the table.
-        seeds: of trainings.
+        seeds: of trainings; an arm may have fewer of them.
         tasks: name -> all its settings.
         reference: the arm that is the zero line.
         least_positives: findings with fewer in the test list are left out.
@@ -75,6 +84,12 @@ class Plan:
     reference: str
     least_positives: int = 20
     resamples: int = 1000
+
+    def controls(self) -> dict[str, str]:
+        """Arm -> the arm of shuffled reports that it is held against; none for those themselves."""
+        first = self.of_kind(SHUFFLED)
+        held = {name: arm.control or first for name, arm in self.arms.items() if arm.kind != SHUFFLED}
+        return {name: control for name, control in held.items() if control is not None}
 
     def of_kind(self, kind: str) -> str | None:
         """The first arm of a kind."""
@@ -110,10 +125,11 @@ def make_plan(content: Mapping[str, Any], *, folder: Path, name: str) -> Plan:
     _names(content, known, "the plan", faults)
     cohort = _cohort(content.get("cohort"), folder, faults)
     stages = {stage: _recipe(content.get(stage, {}), stage, faults) for stage in STAGES}
-    arms = _arms(content.get("arms"), faults)
     seeds = content.get("seeds", [0])
     if not _whole_numbers(seeds, least=0) or not seeds or len(set(seeds)) < len(seeds):
         faults.append(f"seeds is {seeds!r}; give a list of different whole numbers, such as [0, 1, 2]")
+        seeds = [0]
+    arms = _arms(content.get("arms"), seeds, faults)
     tasks = _tasks(content.get("tasks"), arms, faults)
     reference = content.get("reference", next(iter(arms), None))
     if arms and reference not in arms:
@@ -162,13 +178,17 @@ def _recipe(given: Any, where: str, faults: list[str], *, known: Sequence[str] =
     return Recipe(tuple(overlays), dict(options))
 
 
-def _arms(given: Any, faults: list[str]) -> dict[str, Arm]:
+def _arms(given: Any, seeds: list[int], faults: list[str]) -> dict[str, Arm]:
     if not isinstance(given, Mapping) or not given:
         faults.append('arms must be an object of arms by their names, such as {"twin": {"overlays": ["vision_only"]}}')
         return {}
     arms = {}
     for name, one in given.items():
-        recipe = _recipe(one, f"arm {name}", faults, known=("kind", "overlays", "options"))
+        recipe = _recipe(one, f"arm {name}", faults, known=("kind", "overlays", "options", "seeds", "control"))
+        own = one.get("seeds", seeds) if isinstance(one, Mapping) else seeds
+        if not isinstance(own, list) or not own or not all(seed in seeds for seed in own):
+            faults.append(f"arm {name}: seeds is {own!r}; give some of the plan's, {seeds}")
+            own = seeds
         kind = one.get("kind", TRAINED) if isinstance(one, Mapping) else TRAINED
         if kind not in KINDS:
             faults.append(f"arm {name}: kind {kind!r} is unknown{_nearest(kind, KINDS)}")
@@ -176,7 +196,10 @@ def _arms(given: Any, faults: list[str]) -> dict[str, Arm]:
             faults.append(f'arm {name} shuffles reports; say "kind": "shuffled", so that it is checked')
         if not name.replace("_", "").replace("-", "").isalnum():
             faults.append(f"arm {name!r}: use letters, digits, - and _ only, folders are named after it")
-        arms[name] = Arm(kind, recipe)
+        control = one.get("control") if isinstance(one, Mapping) else None
+        if control is not None and (control not in given or given[control].get("kind") != SHUFFLED):
+            faults.append(f"arm {name}: control is {control!r}; name an arm of the kind {SHUFFLED!r}")
+        arms[name] = Arm(kind, recipe, tuple(own), control)
     return arms
 
 

@@ -12,7 +12,14 @@ from matplotlib.figure import Figure
 from t3d.atomic import write_atomically
 from t3d.study.comparison import GAP, MEAN, Row
 
-SHOWN = ("auroc", "skill", "dice", "lesion_sensitivity", "recall@5")  # in the Markdown table
+# in the Markdown table
+SHOWN = (
+    "auroc", "skill", "dice", "surface_dice", "lesion_sensitivity", "false_positives_per_case", "recall@5"
+)  # fmt: skip
+# .. and as a panel of the figure: one measure of each task
+PRIMARY = ("auroc", "dice", "lesion_sensitivity", "recall@5")
+NAMES = {"auroc": "AUROC", "dice": "Dice", "lesion_sensitivity": "sensitivity", "recall@5": "recall at 5"}
+BY_SIZE = ", lesions "  # between the name of a task and a class of lesions
 CSV, TABLE, FIGURE = "results.csv", "results.md", "results.png"
 
 
@@ -57,6 +64,8 @@ def as_markdown(rows: Sequence[Row], *, arms: Sequence[str], notes: Sequence[str
             title = f"{metric} minus that of {against}" if against else metric
             parts += [f"### {task}: {title}", "", *_table([r for r in mine if r.against == against], arms, against)]
         gap = [row for row in rows if (row.task, row.metric) == (task, f"{GAP}_{metric}")]
+        if metric == "auroc" and BY_SIZE not in task:
+            parts += _by_finding([row for row in rows if (row.task, row.metric) == (task, metric)], arms)
         if gap:
             title = f"share of the gap from shuffled reports to true findings, {metric}"
             parts += [f"### {task}: {title}", "", *_table(gap, arms, "")]
@@ -77,6 +86,26 @@ def _table(rows: Sequence[Row], arms: Sequence[str], against: str) -> list[str]:
     return [*lines, ""]
 
 
+def _by_finding(rows: Sequence[Row], arms: Sequence[str]) -> list[str]:
+    """Findings as rows and arms as columns, with the most labels."""
+    own = [row for row in rows if not row.against and row.target != MEAN]
+    if not own:
+        return []
+    most = own[-1].labels
+    own = [row for row in own if row.labels == most]
+    names = [name for name in arms if any(row.arm == name for row in own)]
+    found = {(row.target, row.arm): row for row in own}
+    with_labels = f" with {_budget(most)}" if most is not None else ""
+    lines = [f"### {own[0].task}: auroc by finding{with_labels}", ""]
+    lines += ["| finding | positives | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+    for target in dict.fromkeys(row.target for row in own):
+        values = [found.get((target, name)) for name in names]
+        shown = ["-" if row is None or row.value is None else f"{row.value:.3f}" for row in values]
+        positives = next(row.positives for row in own if row.target == target)
+        lines.append(f"| {target.replace('_', ' ')} | {positives} | " + " | ".join(shown) + " |")
+    return [*lines, ""]
+
+
 def _shown(row: Row | None, *, signed: bool) -> str:
     if row is None or row.value is None:
         return "-"
@@ -94,15 +123,19 @@ def _cell(value: Any) -> Any:
 
 
 def draw(rows: Sequence[Row], *, arms: Sequence[str], reference: str) -> Figure:
-    """Differences from the reference arm: arms as rows, a panel for each task, a colour for each budget."""
+    """Differences of arms (rows): a panel for each task, a colour for each budget.
+
+    They are from the reference arm, or, in tasks that cannot be asked of it, from arms with shuffled reports. A dot is
+    filled where the interval does not hold 0.
+    """
     wanted = [
-        row
-        for row in rows
-        if row.target == MEAN and row.against == reference and row.metric in SHOWN and row.metric != "skill"
+        row for row in rows if row.target == MEAN and row.against and row.metric in PRIMARY and BY_SIZE not in row.task
     ]
+    asked = {row.task for row in wanted if row.against == reference}
+    wanted = [row for row in wanted if row.against == reference or row.task not in asked]
     tasks = list(dict.fromkeys((row.task, row.metric) for row in wanted))
-    others = [name for name in arms if name != reference]
-    size = (1.8 + 3.4 * max(1, len(tasks)), 1.6 + 0.5 * max(1, len(others)))
+    others = [name for name in arms if any(row.arm == name for row in wanted)]
+    size = (max(5.5, 1.8 + 3.4 * len(tasks)), 2.4 + 0.5 * max(1, len(others)))
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, max(1, len(tasks)), sharey=True, squeeze=False)[0]
     palette: Any = matplotlib.colormaps["tab10"]
@@ -113,13 +146,22 @@ def draw(rows: Sequence[Row], *, arms: Sequence[str], reference: str) -> Figure:
             number = budgets.index(row.labels)
             height = others.index(row.arm) + 0.5 * ((number + 0.5) / len(budgets) - 0.5)
             label = _budget(row.labels) if row.arm == mine[0].arm else None
+            colour, inside = palette.colors[number % 10], True
             if row.low is not None and row.high is not None:
-                axes.plot([row.low, row.high], [height, height], color=palette.colors[number % 10])
-            axes.plot(row.value, height, "o", color=palette.colors[number % 10], label=label or None)
+                axes.plot([row.low, row.high], [height, height], color=colour)
+                inside = row.low <= 0 <= row.high
+            axes.plot(row.value, height, "o", color=colour, mfc="white" if inside else colour)
+            if label:
+                axes.plot([], [], color=colour, label=label)
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set(title=task.replace("_", " "), xlabel=f"{metric} minus that of {reference}")
+        against = " / ".join(dict.fromkeys(row.against for row in mine))
+        axes.set(title=task.replace("_", " "), xlabel=f"{NAMES.get(metric, metric)} minus that of {against}")
+        axes.locator_params(axis="x", nbins=5)
+        axes.margins(x=0.1)
         if any(budget is not None for budget in budgets):
-            axes.legend(fontsize="small")
+            # below the panel: inside it would hide some arm
+            axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)
     panels[0].set_yticks(range(len(others)), others)
     panels[0].set_ylim(len(others) - 0.4, -0.6)
+    figure.suptitle("differences with 95 % intervals; filled: the interval does not hold 0", fontsize="medium")
     return figure

@@ -1,17 +1,21 @@
 """A whole study: its cells, then its table."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from t3d.errors import T3DError
 from t3d.pack.packages import find_bundles
-from t3d.study.comparison import Row, compare
-from t3d.study.graph import Graph, Place, make_graph
-from t3d.study.outcome import Outcome, read_outcome
-from t3d.study.plan import ORACLE, SHUFFLED, Plan, read_plan
-from t3d.study.report import TABLE, write_report
+from t3d.study.cohort import sizes_of
+from t3d.study.comparison import Compared, Row, compare
+from t3d.study.graph import COHORT, Graph, Place, make_graph
+from t3d.study.guards import same_numbers
+from t3d.study.outcome import SCORES, Outcome, read_outcomes
+from t3d.study.plan import ORACLE, Plan, read_plan
+from t3d.study.report import BY_SIZE, TABLE, write_report
 from t3d.study.run import CELLS, is_done, run_cells, share_of
+from t3d.study.size_classes import CLASSES, size_classes
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +50,8 @@ def run_study(
     if dry_run:
         for cell in graph.cells.values():
             logger.info("%-5s %s (%s)", "done" if is_done(out_dir, cell.key) else "to do", cell.name, cell.key)
+        kinds = Counter(cell.kind.replace("_", " ") for cell in graph.cells.values())
+        logger.info("%d cells: %s", len(graph.cells), ", ".join(f"{n} {kind}" for kind, n in kinds.items()))
         return []
     mine = graph.cells if job is None else share_of(graph.cells, job)
     faults = run_cells(mine, out_dir, bundles=bundles, workers=workers)
@@ -59,6 +65,8 @@ def write_table(plan: Plan, graph: Graph, out_dir: Path) -> None:
     """Compare what is done and write the three files."""
     rows: list[Row] = []
     notes: dict[str, None] = {}
+    cohort = next(cell.key for cell in graph.cells.values() if cell.kind == COHORT)
+    sizes = sizes_of(out_dir / CELLS / cohort)
     for task, labels in dict.fromkeys((place.task, place.labels) for place in graph.places):
         places = [place for place in graph.places if (place.task, place.labels) == (task, labels)]
         what = task if labels is None else f"{task} with {labels} labels"
@@ -66,30 +74,62 @@ def write_table(plan: Plan, graph: Graph, out_dir: Path) -> None:
         missing = [f"{place.arm} seed {place.seed}" for place in places if place not in done]
         if missing:
             notes[f"{what}: no result of {', '.join(missing)}"] = None
-        outcomes = _outcomes(done, out_dir)
-        if not outcomes:
-            continue
-        compared = compare(
-            task,
-            labels,
-            outcomes,
-            reference=plan.reference,
-            shuffled=plan.of_kind(SHUFFLED),
-            oracle=plan.of_kind(ORACLE),
-            least_positives=plan.least_positives,
-            resamples=plan.resamples,
-        )
-        rows += compared.rows
-        if compared.left_out:
-            few = f"fewer than {plan.least_positives} positives in the test list"
-            notes[f"{task}: left out for {few}: {', '.join(compared.left_out)}"] = None
+        for kind, outcomes in _outcomes(done, out_dir).items():
+            compared = _compared(plan, task, labels, outcomes)
+            notes |= dict.fromkeys(f"{task}: {said}" for said in same_numbers(outcomes))
+            rows += compared.rows
+            if compared.left_out:
+                few = f"fewer than {plan.least_positives} positives in the test list"
+                notes[f"{task}: left out for {few}: {', '.join(compared.left_out)}"] = None
+            if kind == SCORES and sizes:
+                rows += _by_size(plan, task, labels, outcomes, sizes)
+    if sizes:
+        notes[
+            "small and large: positives whose largest lesion lies below or above the median of their finding, against "
+            "all cases without it"
+        ] = None
+    fewer = {name: arm.seeds for name, arm in plan.arms.items() if set(arm.seeds) != set(plan.seeds)}
+    for name, own in fewer.items():
+        notes[f"{name}: only seed {', '.join(map(str, own))}; its differences are of that"] = None
     seeds = f"{len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
     notes[f"{seeds}; {plan.resamples} resamples of the test patients, the same for all arms and seeds"] = None
     write_report(out_dir, rows, arms=list(plan.arms), reference=plan.reference, notes=list(notes))
 
 
-def _outcomes(places: Iterable[Place], out_dir: Path) -> dict[str, dict[int, Outcome]]:
-    found: dict[str, dict[int, Outcome]] = {}
+def _compared(plan: Plan, task: str, labels: int | str | None, outcomes: dict[str, dict[int, Outcome]]) -> Compared:
+    return compare(
+        task,
+        labels,
+        outcomes,
+        reference=plan.reference,
+        controls=plan.controls(),
+        oracle=plan.of_kind(ORACLE),
+        least_positives=plan.least_positives,
+        resamples=plan.resamples,
+    )
+
+
+def _by_size(
+    plan: Plan,
+    task: str,
+    labels: int | str | None,
+    outcomes: dict[str, dict[int, Outcome]],
+    sizes: dict[str, dict[str, float]],
+) -> list[Row]:
+    """AUROC by size class as tasks of their own; precision is left out, since a class halves the prevalence."""
+    split = {arm: {seed: size_classes(one, sizes) for seed, one in seeds.items()} for arm, seeds in outcomes.items()}
+    rows: list[Row] = []
+    for name in CLASSES:
+        mine = {arm: {seed: classes[name] for seed, classes in seeds.items()} for arm, seeds in split.items()}
+        found = _compared(plan, f"{task}{BY_SIZE}{name}", labels, mine).rows
+        rows += [row for row in found if row.metric == "auroc"]
+    return rows
+
+
+def _outcomes(places: Iterable[Place], out_dir: Path) -> dict[str, dict[str, dict[int, Outcome]]]:
+    """Kind -> arm -> seed -> outcome."""
+    found: dict[str, dict[str, dict[int, Outcome]]] = {}
     for place in places:
-        found.setdefault(place.arm, {})[place.seed] = read_outcome(out_dir / CELLS / place.key)
+        for one in read_outcomes(out_dir / CELLS / place.key):
+            found.setdefault(one.kind, {}).setdefault(place.arm, {})[place.seed] = one
     return found
