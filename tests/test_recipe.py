@@ -58,8 +58,9 @@ def test_what_stands_above_the_line_are_options(bundle):
     used = {
         name for name in re.findall(r"@(\w+)", json.dumps({name: config[name] for name in above if name not in FREE}))
     }
-    # below the line: what a model's record says, and whether a server of MONAI Label trains
-    assert used <= {*above, "validate", "train", "recorded", "annotating", "world_size"}
+    # below the line: what a model's record says, the window that weights or crops ask for, and whether a server of
+    # MONAI Label trains
+    assert used <= {*above, "validate", "train", "recorded", "start_window", "annotating", "world_size"}
     assert FREE >= {"max_epochs", "ckpt_dir", "num_workers", "allow_changed"}
 
 
