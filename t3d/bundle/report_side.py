@@ -157,4 +157,9 @@ class ReportSide:
 
     def _frozen_encoder(self) -> TextEncoder:
         """The encoder of the reports' features where there is one, so that it is loaded once."""
-        return (self.features.loaded() if self.features else None) or self._frozen()
+        loaded = self.features.loaded() if self.features else None
+        if loaded is not None:
+            return loaded
+        # transformers draw weights before they read them: one encoder more must not change how the network begins
+        with torch.random.fork_rng(devices=[]):
+            return self._frozen()

@@ -61,9 +61,7 @@ class TextEncoder(nn.Module):
         self.pad_id = int(config.pad_token_id)
         self.width = int(config.hidden_size)
         self.max_tokens = _max_tokens(config)
-        # what is drawn for weights that the file then fills must not change how the network beside it begins
-        with torch.random.fork_rng(devices=[]):
-            self.model = _load_model(name, folder, config)
+        self.model = _load_model(name, folder, config)
         layers = _layers(self.model, config)
         if not 0 <= trained_layers <= len(layers):
             raise T3DError(f"trained_layers {trained_layers} is not possible: {name} has {len(layers)} layers")
