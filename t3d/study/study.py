@@ -89,8 +89,8 @@ def write_table(plan: Plan, graph: Graph, out_dir: Path) -> None:
             "all cases without it"
         ] = None
     fewer = {name: arm.seeds for name, arm in plan.arms.items() if set(arm.seeds) != set(plan.seeds)}
-    for name, seeds in fewer.items():
-        notes[f"{name}: only seed {', '.join(map(str, seeds))}; its differences are of that"] = None
+    for name, own in fewer.items():
+        notes[f"{name}: only seed {', '.join(map(str, own))}; its differences are of that"] = None
     seeds = f"{len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
     notes[f"{seeds}; {plan.resamples} resamples of the test patients, the same for all arms and seeds"] = None
     write_report(out_dir, rows, arms=list(plan.arms), reference=plan.reference, notes=list(notes))
