@@ -82,7 +82,7 @@ def test_killed_five_times_it_ends_with_the_same_table(tmp_path):
     # one arm and one budget: a cell of every kind that a kill can leave half done; most of the time is imports
     plan["cohort"]["phantoms"] |= {"training": 10, "validation": 2, "test": 8}
     plan["pretrain"]["overlays"].append("vision_only")
-    plan["pretrain"]["options"]["pairs"] = 1
+    plan["pretrain"]["options"] |= {"pairs": 1, "batch_size": 2, "gauge_batch_size": 2}
     plan["arms"] = {"twin": {}}
     plan["tasks"] = {"probe": {"labels": ["all"], "strides": [32]}}
     plan["reference"] = "twin"
