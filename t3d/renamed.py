@@ -62,6 +62,10 @@ NAMES = {
     "t3d.bundle.options": {"flag": "t3d.flag"},
     "t3d.data.datalist": {"find_cases": "t3d.data.inference_cases"},
     "t3d.data.datalist_checks": {"SHOWN_FAULTS": "t3d.errors", "raise_faults": "t3d.errors"},
+    "t3d.evaluate.gauges": {
+        "MeasureGauges": "t3d.evaluate.measure_gauges",
+        "another_report": "t3d.evaluate.wrong_reports",
+    },
     "t3d.evaluate.zero_shot": {"as_json": "t3d.files:json_bytes"},
     "t3d.networks.swin_encoder": {"STRIDE": "t3d.networks.encoders", "check_crop": "t3d.networks.encoders"},
     "t3d.prepare.record": {"file_hash": "t3d.files:sha256"},

@@ -45,7 +45,7 @@ RUNS = {
     ),
 }
 STAGES = tuple(RUNS)
-NAMES = {stage: ("train", "demo", "paper", "align") if stage == "pretrain" else ("train", "demo") for stage in STAGES}
+NAMES = {stage: ("train", "paper", "demo", "align") if stage == "pretrain" else ("train", "demo") for stage in STAGES}
 
 
 def t3d(*arguments: Any) -> None:

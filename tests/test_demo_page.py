@@ -56,7 +56,6 @@ def test_page_and_picture(tmp_path):
         "phantoms",
         "not for clinical decisions",
         "| restored crop, L1 | 0.5000 (0.4000 to 0.6000) | 0.4500 (0.4000 to 0.6000) |",
-        "| gain of the right report, contrast | - | - |",
         "126 tensors",
         "1 cases",
         "| segmentation, mean Dice | 3 of 20 | 0.700 (0.600 to 0.800) | not run | 0.600 (0.500 to 0.700) |",

@@ -10,7 +10,8 @@ import torch.multiprocessing as mp
 from monai.engines import PrepareBatchExtraInput, SupervisedEvaluator
 from torch.nn.parallel import DistributedDataParallel
 
-from t3d.evaluate.gauges import Gauges, MeasureGauges
+from t3d.evaluate.gauges import Gauges
+from t3d.evaluate.measure_gauges import MeasureGauges
 from t3d.losses.contrast import CANDIDATES
 from t3d.losses.pretrain import PretrainLoss
 from t3d.networks.pretrain import VERSION_0_1, PretrainNetwork
@@ -147,7 +148,7 @@ def gauge_batch():
     # nearly equal volumes, so that some anchors find another volume than their own
     whole = batch()
     whole["image"] = whole["image"][:1] + 0.02 * whole["image"]
-    return whole | {"case_id": list("abcd"), "patient_id": list("pqqq")}
+    return whole | {"case_id": list("abcd"), "patient_id": list("pqrs"), "patient": torch.arange(ROWS)}
 
 
 def validate_one_of_two(rank, candidates, folder):

@@ -27,7 +27,8 @@ def folders(cohort, tmp_path_factory):
 
 
 def test_pretraining(folders, tmp_path):
-    options = {"use_text": False, "max_epochs": 1, "spacing": SPACING}
+    # a jittered view has another gamma, which makes rounding near 0 larger
+    options = {"use_text": False, "max_epochs": 1, "spacing": SPACING, "jitter": 0.0}
     first = []
     for folder in folders:
         workflow = pretrain_runs.run(("train", "demo"), folder, tmp_path / folder.name, **options)

@@ -8,7 +8,7 @@ import torch
 from tiny_text import REPORTS, cases, make_encoder
 
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
-from t3d.reports import tokens as tokens_module
+from t3d.reports import clean as clean_module
 from t3d.reports.features import ReportFeatures
 from t3d.reports.once import Once
 from t3d.transforms.report import EncodeReportd, TokenizeReportd
@@ -23,8 +23,8 @@ def folder(tmp_path_factory) -> str:
 def cleaned(monkeypatch) -> list[str]:
     """The texts that were cleaned so far."""
     texts = []
-    plain = tokens_module.clean_report
-    monkeypatch.setattr(tokens_module, "clean_report", lambda text: texts.append(text) or plain(text))
+    plain = clean_module.clean_report
+    monkeypatch.setattr(clean_module, "clean_report", lambda text: texts.append(text) or plain(text))
     return texts
 
 

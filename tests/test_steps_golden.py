@@ -135,10 +135,16 @@ def test_pretraining(prepared, text, count, encoder, tmp_path):
         "prepared": prepared, "text_encoder": encoder, "text_revision": None, "trained_text_layers": 0,
         "report_cache_dir": str(tmp_path), **text,
     }  # fmt: skip
-    found = made("t3d_pretrain", TRAIN, "preprocessing", **options)
+    old = {
+        "jitter": 0.0,
+        "pairs": "both",
+        "view_overlap": 0.6,
+        "sentence_weight": 0.0,
+    }  # the recipe of the golden ones
+    found = made("t3d_pretrain", TRAIN, "preprocessing", **options, **old)
     same(found, golden("pretrain_train", "preprocessing", **options), count=count + (2 if prepared else 6))
     for stage, views in (("train", 2 + min(count, 1)), ("validate", 2)):
-        found = made("t3d_pretrain", TRAIN, f"{stage}#random_transforms", **options)
+        found = made("t3d_pretrain", TRAIN, f"{stage}#random_transforms", **options, **old)
         same(found, golden("pretrain_train", f"{stage}#random_transforms", **options), count=views)
 
 

@@ -56,8 +56,12 @@ def _gauges(results: Results) -> list[str]:
     lines += [f"{first['cases']} held-out cases, batches of {first['batch_size']}; 95 % intervals by patient.", ""]
     lines += [f"| gauge | {' | '.join(columns)} |", "|" + "---|" * (1 + len(columns))]
     for name, text in _GAUGES:
+        if all(gauges.get(name) is None for gauges in results.gauges.values()):
+            continue
         cells = [
-            _number(gauges[name], gauges[f"{name}_interval"], digits=4 if "L1" in text or "rest" in name else 3)
+            _number(
+                gauges.get(name), gauges.get(f"{name}_interval"), digits=4 if "L1" in text or "rest" in name else 3
+            )
             for gauges in results.gauges.values()
         ]
         lines.append(f"| {text.format(**first)} | {' | '.join(cells)} |")

@@ -43,9 +43,7 @@ class BestModel:
         check_finite_weights(self.network, checkpoints=self.path.parent)
         value = engine.state.metrics.get(self.gauge, math.nan)
         if math.isnan(value):
-            logger.warning(
-                "epoch %d: %s could not be measured, so this is no best epoch", engine.state.epoch, self.gauge
-            )
+            logger.warning("%s could not be measured, so this is no best epoch", self.gauge)
         if not math.isfinite(value) or (self.value is not None and value <= self.value):
             return
         self.value = value
