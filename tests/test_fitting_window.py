@@ -66,16 +66,21 @@ def test_another_window_is_refused_by_name(tmp_path):
         start_encoder(network(6), str(tmp_path / "published.pt"), preprocessing=PREPARED)
 
 
-@pytest.mark.parametrize("bundle", ["t3d_pretrain", "t3d_segmentation", "t3d_classification"])
-def test_the_bundles_take_it(bundle, tmp_path):
+def test_pretraining_takes_it(tmp_path):
     torch.save(network(7).state_dict(), tmp_path / "published.pt")
 
     def window(crop_size=96, **options):
         options = {"ckpt_dir": str(tmp_path), "crop_size": crop_size, **options}
-        return parser(*configs(bundle, "train"), options=options).get_parsed_content("window_size")
+        return parser(*configs("t3d_pretrain", "train"), options=options).get_parsed_content("window_size")
 
     assert window() == 6 and window(64) == 4 and window(window_size=5) == 5
     assert window(encoder_weights=str(tmp_path / "published.pt")) == 7
+
+
+@pytest.mark.parametrize("bundle", ["t3d_segmentation", "t3d_classification"])
+def test_downstream_it_is_that_of_published_weights(bundle, tmp_path):
+    options = {"ckpt_dir": str(tmp_path), "crop_size": 96}
+    assert parser(*configs(bundle, "train"), options=options).get_parsed_content("window_size") == 7
 
 
 def test_a_training_that_goes_on_keeps_its_window(tmp_path):
