@@ -33,6 +33,10 @@ def run(network, sides, *, batches=2):
     engine = Engine(step)
     CheckBfloat16(network).attach(engine)
     engine.run(range(batches))
+    # one that goes on begins at a later iteration
+    engine.state.iteration, engine.state.epoch = 10, 5
+    engine.run(range(batches), max_epochs=6)
+    assert not network._forward_pre_hooks and not any(layer._forward_pre_hooks for layer in network.modules())
 
 
 def test_a_training_stops_in_its_first_step(monkeypatch):

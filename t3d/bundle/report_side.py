@@ -152,8 +152,8 @@ class ReportSide:
     def set_scale(self, network: PretrainNetwork, items: Iterable[Mapping[str, Any]]) -> None:
         """Give a network that standardises texts the numbers of the list that it learns from; see ``text_scale``."""
         scale = self.text_scale(items) if network.text_scale is not None else None
-        if network.text_scale is not None and scale is not None:
-            network.text_scale.set(scale)
+        if scale is not None:
+            network.set_text_scale(scale)
 
     def _frozen_encoder(self) -> TextEncoder:
         """The encoder of the reports' features where there is one, so that it is loaded once."""

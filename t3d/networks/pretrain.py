@@ -9,7 +9,8 @@ from t3d.errors import T3DError
 from t3d.losses.gather import gather_rows
 from t3d.networks.chunked import in_chunks
 from t3d.networks.heads import unit
-from t3d.networks.text_image_encoder import TextImageEncoder, as_tokens, given
+from t3d.networks.text_image_encoder import TextImageEncoder
+from t3d.networks.tokens import as_tokens, given
 from t3d.networks.view_pairs import ViewPairs, pair_views
 
 # what version 0.1 had no arguments for; its records of trainings do not name them, and its weights fit nothing else

@@ -1,7 +1,6 @@
 """Volumes and texts as vectors: the part of the pre-training network that is used after the training."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,8 @@ from t3d.networks.heads import ProjectionHead, VolumeHead, unit
 from t3d.networks.pooling import POOLINGS, Pooling, counted_windows
 from t3d.networks.restoration_decoder import RestorationDecoder
 from t3d.networks.text_informed import TextInformedEncoder
-from t3d.networks.text_scale import TextScaling
+from t3d.networks.text_scale import TextScale, TextScaling
+from t3d.networks.tokens import as_tokens, given, mean_token
 
 
 class TextImageEncoder(nn.Module):
@@ -108,7 +108,7 @@ class TextImageEncoder(nn.Module):
         """The vision encoder."""
         return self.get_submodule(self.backbone.attribute)
 
-    def set_text_scale(self, scale: Any) -> None:
+    def set_text_scale(self, scale: TextScale) -> None:
         """Standardise texts by these numbers from now on, see ``TextScaling.set``; not where texts are read raw."""
         if self.text_scale is not None:
             self.text_scale.set(scale)
@@ -176,7 +176,7 @@ class TextImageEncoder(nn.Module):
         """Pooled report embedding (B, D): mean over the visible tokens, projected."""
         if self.report_head is None:
             raise T3DError("this network has no report head; train it with the overlay align.json")
-        return self.report_head(_mean_token(self._scaled(features), report_mask))
+        return self.report_head(mean_token(self._scaled(features), report_mask))
 
     def text_map(self, image: Tensor, report: Tensor, report_mask: Tensor) -> Tensor:
         """Where a text speaks in crops (B, C, X, Y, Z): one value per visual token, (B, 1, X/s, Y/s, Z/s).
@@ -190,7 +190,7 @@ class TextImageEncoder(nn.Module):
         features = self.read_report(report)
         if self.sentence_head is not None or self.report_head is not None:
             if self.sentence_head is not None:
-                text = self.embed_sentence(_mean_token(features, report_mask))
+                text = self.embed_sentence(mean_token(features, report_mask))
             else:
                 text = self.embed_report(features, report_mask)
             values = torch.einsum("bnd,bd->bn", self._embed_each(self.summary.single(tokens))[:, 0], text)
@@ -230,24 +230,3 @@ class TextImageEncoder(nn.Module):
 
     def _scaled(self, features: Tensor) -> Tensor:
         return features if self.text_scale is None else self.text_scale.tokens(features)
-
-
-def as_tokens(maps: Tensor) -> Tensor:
-    """Maps (B, K, C, X, Y, Z) as tokens (B, K, N, C)."""
-    return maps.flatten(3).transpose(2, 3)
-
-
-def given(features: Tensor | None, report_mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Both parts of a report.
-
-    Raises:
-        T3DError: one of them is missing.
-    """
-    if features is None or report_mask is None:
-        raise T3DError("a report is features and a mask: give both report and report_mask")
-    return features, report_mask
-
-
-def _mean_token(features: Tensor, report_mask: Tensor) -> Tensor:
-    visible = report_mask.unsqueeze(-1)
-    return (features * visible).sum(dim=1) / visible.sum(dim=1).clamp_min(1)

@@ -30,7 +30,8 @@ class CheckBfloat16:
     def attach(self, engine: Engine) -> None:
         """Attach to a trainer that autocasts to bfloat16 on a CPU."""
         engine.add_event_handler(Events.STARTED, self._watch)
-        engine.add_event_handler(Events.ITERATION_COMPLETED(once=1), self._leave)
+        # not once=1, which counts iterations of the training: one that goes on begins at a later number
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._leave)
 
     def _watch(self, _: Engine) -> None:
         for module in self.network.modules():
