@@ -14,7 +14,7 @@ from t3d.evaluate.wrong_reports import another_report, least_alike_report
 from t3d.losses.contrast import contrast_losses, top1_hits
 from t3d.losses.gather import gather_rows
 from t3d.losses.restoration import restoration_error
-from t3d.losses.sentence_contrast import SentenceContrast, sentence_hits
+from t3d.losses.sentence_contrast import RAW, SentenceContrast, sentence_hits
 from t3d.networks.view_pairs import pair_views
 
 # what a step of the sentence contrast reads beside the views; no control changes it, so only one pass pays for it
@@ -30,11 +30,12 @@ class MeasureGauges:
 
     Args:
         temperature: of the training's contrast, for ``text_gain_contrast``.
+        standardised: as for ``PretrainLoss``.
     """
 
-    def __init__(self, *, temperature: float = 0.1) -> None:
+    def __init__(self, *, temperature: float = 0.1, standardised: bool = True) -> None:
         self.temperature = temperature
-        self.sentences = SentenceContrast(temperature=temperature)
+        self.sentences = SentenceContrast(temperature=temperature, **({} if standardised else RAW))
 
     def __call__(self, engine: Engine, batchdata: dict) -> dict[str, Tensor]:
         """Measure one batch."""

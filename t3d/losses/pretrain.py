@@ -6,7 +6,7 @@ from t3d.errors import T3DError
 from t3d.losses.alignment import GlobalAlignment
 from t3d.losses.contrast import TextInformedContrast
 from t3d.losses.restoration import TextInformedRestoration
-from t3d.losses.sentence_contrast import SentenceContrast
+from t3d.losses.sentence_contrast import RAW, SentenceContrast
 
 # what of the network's output tells that it was built for a part, and how to build it so
 _NEEDS = {
@@ -30,6 +30,7 @@ class PretrainLoss(nn.Module):
         sentence_weight: lambda_S; 0 (the paper's recipes) leaves sentences out.
         alignment_weight: lambda_G; 0 (the paper's v1 recipe) leaves the alignment out.
         corrupted_weight: see ``TextInformedRestoration``.
+        standardised: whether the network standardises text features; sentences are compared accordingly.
 
     Raises:
         T3DError: a weight below 0, or all of them 0.
@@ -44,6 +45,7 @@ class PretrainLoss(nn.Module):
         sentence_weight: float = 0.0,
         alignment_weight: float = 0.0,
         corrupted_weight: float = 0.0,
+        standardised: bool = True,
     ) -> None:
         super().__init__()
         self.weights = {
@@ -59,7 +61,7 @@ class PretrainLoss(nn.Module):
             )
         self.contrast = TextInformedContrast(temperature=temperature)
         self.restoration = TextInformedRestoration(corrupted_weight=corrupted_weight)
-        self.sentences = SentenceContrast(temperature=temperature)
+        self.sentences = SentenceContrast(temperature=temperature, **({} if standardised else RAW))
         self.alignment = GlobalAlignment(temperature=temperature)
 
     def forward(self, output: dict, target: Tensor | None = None) -> Tensor:

@@ -93,7 +93,8 @@ class PretrainNetwork(TextImageEncoder):
             given), else a dict of what the recipe's tasks need: ``anchor`` (B, Q, D) and ``candidate`` (B, Q, D) or
             (B, G, Q, D), pairs side by side; ``restored``, ``clean`` and ``corrupted`` (B, P, C, X, Y, Z); ``volume``
             (B, D); with sentences ``sentence`` (B * S, D), ``spoken`` (B * S, T), ``owner`` (B * S,), which is -1
-            where nothing is asked, ``said`` and ``said_mask``; with alignment ``report`` (B, D).
+            where nothing is asked, ``said`` and ``said_mask``, features standardised where the network does that; with
+            alignment ``report`` (B, D).
         """
         reads = self.fusion is not None or self.report_head is not None
         features = self.read_report(report) if reads and report is not None else None
@@ -196,10 +197,13 @@ class PretrainNetwork(TextImageEncoder):
         # places instead of the ragged rows that are drawn: picking those would make the device wait for their number
         rows = drawn.clamp_min(0).unsqueeze(-1).expand(-1, -1, said.shape[-1])
         spoken = said.gather(1, rows).flatten(0, 1)
+        sentence = self.embed_sentence(spoken)
+        if self.text_scale is not None:
+            spoken, said = self.text_scale.sentences(spoken), self.text_scale.sentences(said)
         owner = torch.arange(len(drawn), device=drawn.device).unsqueeze(1)
         return {
             "volume": self.embed_volumes(pooled, window_mask),
-            "sentence": self.embed_sentence(spoken),
+            "sentence": sentence,
             "spoken": spoken,
             "owner": owner.where(drawn >= 0, -1).flatten(),
             "said": said,
