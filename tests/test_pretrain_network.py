@@ -164,6 +164,22 @@ def test_volumes_are_asked_for_drawn_sentences():
     assert torch.equal(output["volume"], other["volume"])
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("standardise", [True, False])
+def test_sentences_are_compared_as_they_are_standardised(standardise):
+    network, asked = build(use_sentences=True, standardise_text=standardise), sentences()
+    centre = asked["said"].flatten(0, 1).mean(dim=0)
+    if standardise:
+        network.text_scale.sentence_centre.copy_(centre)
+        network.text_scale.sentence_scale.fill_(2.0)
+    output = network(views(), corrupted=views(seed=1), **texts(), **asked)
+    expected = (asked["said"] - centre) / 2 if standardise else asked["said"]
+    torch.testing.assert_close(output["said"], expected)
+    torch.testing.assert_close(output["spoken"][1], expected[0, 0])
+    raw = asked["said"][0, 0].unsqueeze(0)
+    torch.testing.assert_close(output["sentence"][1:2], network.embed_sentence(raw))
+
+
 def test_places_without_a_sentence_are_not_asked():
     network = build(use_sentences=True, use_contrast=False, use_restoration=False)
     asked = sentences()

@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 import torch.nn.functional as F
 
 from t3d.errors import T3DError
-from t3d.losses.sentence_contrast import SentenceContrast, sentence_hits
+from t3d.losses.sentence_contrast import RAW, SentenceContrast, sentence_hits
 
 WIDTH, TEXT = 6, 12
 
@@ -37,7 +37,7 @@ def run(loss, part):
     return loss(volume, sentence, **{key: part[key] for key in keys if key in part})
 
 
-def plain(part, *, tau=0.1, same=0.97, near=0.9, common=0.5):
+def plain(part, *, tau=0.1, same=RAW["same"], near=RAW["near"], common=0.5):
     """The definition, one sentence and one volume after the other."""
     volume = F.normalize(part["volume"], dim=1)
     total, asked = 0.0, 0
@@ -61,30 +61,44 @@ def plain(part, *, tau=0.1, same=0.97, near=0.9, common=0.5):
 
 def test_equals_the_definition():
     part = batch()
-    answers = SentenceContrast().answers(part["spoken"], part["owner"], part["said"], part["said_mask"])
+    answers = SentenceContrast(**RAW).answers(part["spoken"], part["owner"], part["said"], part["said_mask"])
     assert answers.right[1].tolist() == [True, False, True, False]  # said word for word by two
     assert answers.unclear[2].tolist() == [False, False, False, True]  # nearly said
     assert answers.asked.all()
-    assert float(run(SentenceContrast(), part)) == pytest.approx(plain(part), rel=1e-9)
+    assert float(run(SentenceContrast(**RAW), part)) == pytest.approx(plain(part), rel=1e-9)
 
 
 def test_a_sentence_that_more_than_half_of_the_batch_says_is_not_asked():
     part = batch()
     part["said"][[1, 2, 3], 0] = part["said"][0, 0]
-    answers = SentenceContrast().answers(part["spoken"], part["owner"], part["said"], part["said_mask"])
+    answers = SentenceContrast(**RAW).answers(part["spoken"], part["owner"], part["said"], part["said_mask"])
     assert not answers.asked[0]
-    assert float(run(SentenceContrast(), part)) == pytest.approx(plain(part), rel=1e-9)
+    assert float(run(SentenceContrast(**RAW), part)) == pytest.approx(plain(part), rel=1e-9)
 
 
 def test_another_study_of_the_patient_is_no_wrong_answer():
     part = batch()
     part["patient"] = torch.tensor([7, 8, 9, 7])
-    answers = SentenceContrast().answers(
+    answers = SentenceContrast(**RAW).answers(
         part["spoken"], part["owner"], part["said"], part["said_mask"], part["patient"]
     )
     assert answers.unclear[0].tolist() == [False, False, False, True]
     assert not answers.right[0, 3]
-    assert float(run(SentenceContrast(), part)) != pytest.approx(plain(part), rel=1e-3)
+    assert float(run(SentenceContrast(**RAW), part)) != pytest.approx(plain(part), rel=1e-3)
+
+
+def test_thresholds_are_those_of_standardised_features():
+    """Features of a BERT share most of their length: raw, every sentence seems to be said by everyone."""
+    generator = torch.Generator().manual_seed(0)
+    said = torch.randn(16, 2, 64, generator=generator)
+    said[8:, 0] = said[:8, 0] + 0.3 * torch.randn(8, 64, generator=generator)  # the same in other words
+    mask, owner = torch.ones(16, 2, dtype=torch.bool), torch.arange(16)
+    raw = said + 5
+    found = SentenceContrast().answers(said[:, 0], owner, said, mask)
+    assert found.asked.all() and not found.unclear.any()
+    assert torch.equal(found.right, torch.eye(8, dtype=torch.bool).repeat(2, 2))
+    assert not SentenceContrast().answers(raw[:, 0], owner, raw, mask).asked.any()
+    assert SentenceContrast(**RAW).answers(raw[:, 0], owner, raw, mask).unclear.float().mean() > 0.8
 
 
 def test_nothing_to_ask_gives_zero_with_a_gradient():
@@ -92,7 +106,7 @@ def test_nothing_to_ask_gives_zero_with_a_gradient():
     part["said"][:, 0] = part["said"][0, 0]
     part["spoken"], part["owner"] = part["said"][:2, 0], torch.tensor([0, 1])
     volume = part["volume"].requires_grad_()
-    loss = run(SentenceContrast(), part)
+    loss = run(SentenceContrast(**RAW), part)
     loss.backward()
     assert loss == 0
     assert not volume.grad.any()
@@ -100,7 +114,7 @@ def test_nothing_to_ask_gives_zero_with_a_gradient():
 
 def test_hits_and_chance():
     part = batch()
-    answers = SentenceContrast().answers(part["spoken"], part["owner"], part["said"], part["said_mask"])
+    answers = SentenceContrast(**RAW).answers(part["spoken"], part["owner"], part["said"], part["said_mask"])
     perfect = F.one_hot(torch.arange(4)).float()
     target = F.normalize(answers.right.float() @ perfect, dim=1)
     hits, chance = sentence_hits(perfect, target, answers)
@@ -131,7 +145,7 @@ def one_of_two(rank, folder):
     part["patient"] = torch.tensor([7, 8, 9, 7])[rows]
     part["volume"].requires_grad_()
     part["weights"].requires_grad_()
-    loss = run(SentenceContrast(), part)
+    loss = run(SentenceContrast(**RAW), part)
     loss.backward()
     gradient, total = part["weights"].grad, loss.detach()
     dist.all_reduce(gradient)
@@ -146,7 +160,7 @@ def test_two_processes_equal_one(tmp_path):
     whole = batch() | {"patient": torch.tensor([7, 8, 9, 7])}
     whole["volume"].requires_grad_()
     whole["weights"].requires_grad_()
-    loss = run(SentenceContrast(), whole)
+    loss = run(SentenceContrast(**RAW), whole)
     loss.backward()
     found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
     assert float(found[0]["loss"]) == pytest.approx(float(loss.detach()), rel=1e-9)

@@ -104,11 +104,11 @@ _SEGRES = Backbone(
     stride=SEGRES_STRIDE,
     kind=SegResEncoder,
     segmentation=SegResNetDS,
-    options=("depths", "norm"),
+    options=("depths", "norm", "stem_stride"),
     build=segres_encoder,
     build_segmentation=segresnet,
     stage=re.compile(r"layers\.(\d+)\."),
-    stages=range(len(DEPTHS)),
+    stages=range(max(map(len, DEPTHS.values()))),
     own_prefixes=(),  # "encoder." alone is a prefix of many networks
     parts=re.compile(r"conv_init\.|layers\.\d+\.(blocks\.\d+\.(norm|conv)\d|downsample)\."),
 )

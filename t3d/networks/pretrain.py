@@ -51,8 +51,8 @@ class PretrainNetwork(TextImageEncoder):
         text_chunk: windows that are encoded at once for the text.
         text_encoder: module (B, L) token ids -> (B, L, text_width). None where reports come as cached features.
         backbone: family of the vision encoder, see ``t3d.networks.encoders``.
-        in_channels, feature_size, window_size, depths, num_heads, drop_path_rate, norm, use_checkpoint: the encoder's;
-            None is its own default, and what only another family has is not read.
+        in_channels, feature_size, window_size, depths, num_heads, drop_path_rate, norm, stem_stride, use_checkpoint:
+            the encoder's; None is its own default, and what only another family has is not read.
 
     The network of version 0.1 is that of ``VERSION_0_1``; its recipe corrupts all views.
     """

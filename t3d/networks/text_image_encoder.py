@@ -34,6 +34,7 @@ class TextImageEncoder(nn.Module):
         num_heads: Sequence[int] | None = None,
         drop_path_rate: float | None = None,
         norm: str | None = None,
+        stem_stride: int | None = None,
         use_checkpoint: bool = False,
         fuse_stride: int | None = 16,
         fusion_norm: str = "pre",
@@ -73,6 +74,7 @@ class TextImageEncoder(nn.Module):
             num_heads=num_heads,
             drop_path_rate=drop_path_rate,
             norm=norm,
+            stem_stride=stem_stride,
             use_checkpoint=use_checkpoint,
         )
         self.add_module(self.backbone.attribute, encoder)

@@ -16,7 +16,7 @@ from t3d.networks.volume_windows import VolumeWindows
 POOLINGS = ("attention", "tokens")
 # settings that a record of a training needs to build the network again, beside the findings and the crop size
 RECORDED = (
-    *("backbone", "feature_size", "window_size", "norm", "overlap", "body_level", "body_share"),
+    *("backbone", "feature_size", "window_size", "norm", "stem_stride", "overlap", "body_level", "body_share"),
     *("pooling", "scales", "attention_width"),
 )
 
@@ -33,8 +33,8 @@ class VolumeClassifier(VolumeWindows):
 
     Args:
         num_findings: F.
-        backbone, feature_size, window_size, depths, num_heads, drop_path_rate, norm, use_checkpoint: of the encoder,
-            as for ``PretrainNetwork``.
+        backbone, feature_size, window_size, depths, num_heads, drop_path_rate, norm, stem_stride, use_checkpoint: of the
+            encoder, as for ``PretrainNetwork``.
         crop_size, overlap, sw_batch_size, body_level, body_share: as for ``VolumeWindows``.
         pooling: "attention" or "tokens".
         scales: strides of the maps whose tokens are pooled, voxels a side of a token; None for all but 1.
@@ -53,6 +53,7 @@ class VolumeClassifier(VolumeWindows):
         num_heads: Sequence[int] | None = None,
         drop_path_rate: float | None = None,
         norm: str | None = None,
+        stem_stride: int | None = None,
         use_checkpoint: bool = False,
         crop_size: int | Sequence[int] = 96,
         overlap: float = 0.25,
@@ -82,6 +83,7 @@ class VolumeClassifier(VolumeWindows):
             num_heads=num_heads,
             drop_path_rate=drop_path_rate,
             norm=norm,
+            stem_stride=stem_stride,
             use_checkpoint=use_checkpoint,
         )
         self.add_module(self.backbone.attribute, encoder)
