@@ -98,7 +98,7 @@ def test_thresholds_are_those_of_standardised_features():
     assert found.asked.all() and not found.unclear.any()
     assert torch.equal(found.right, torch.eye(8, dtype=torch.bool).repeat(2, 2))
     assert not SentenceContrast().answers(raw[:, 0], owner, raw, mask).asked.any()
-    assert SentenceContrast(**RAW).answers(raw[:, 0], owner, raw, mask).unclear.float().mean() > 0.8
+    assert SentenceContrast(**RAW).answers(raw[:, 0], owner, raw, mask).unclear.float().mean() > 0.6
 
 
 def test_nothing_to_ask_gives_zero_with_a_gradient():

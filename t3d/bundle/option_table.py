@@ -97,6 +97,7 @@ OPTIONS: dict[str, kind.Kind] = {
     "fuse_stride": kind.FUSE_STRIDE,
     "fusion_norm": one_of("pre", "post"),
     "own_heads": flag(),
+    "head_norm": one_of("batch", "none"),
     "view_pooling": kind.POOLING,
     "standardise_text": flag(),
     "contrast_weight": number(least=0),

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from t3d.errors import T3DError
 from t3d.losses.gather import first_row, gather_rows, world_size
 
-
 RAW = {"same": 0.97, "near": 0.9}
 
 

@@ -18,6 +18,7 @@ VERSION_0_1: dict[str, Any] = {
     "fuse_stride": None,
     "fusion_norm": "post",
     "own_heads": False,
+    "head_norm": "none",
     "pooling": ("mean",),
     "standardise_text": False,
 }
@@ -40,6 +41,7 @@ class PretrainNetwork(TextImageEncoder):
             backbone has. Deeper maps are added to that one, see ``Laterals``. None is the deepest map alone.
         fusion_norm: "pre" or "post", see ``TextInformedEncoder``.
         own_heads: whether anchors have a head of their own beside that of the candidates.
+        head_norm: "batch" or "none", of the heads for crops, see ``ProjectionHead``.
         pooling: statistics over a crop's tokens that the contrast compares, see ``Pooling``.
         use_text: False gives the twin.
         standardise_text: whether text features are standardised, see ``set_text_scale``.

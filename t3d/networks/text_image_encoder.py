@@ -39,6 +39,7 @@ class TextImageEncoder(nn.Module):
         fuse_stride: int | None = 16,
         fusion_norm: str = "pre",
         own_heads: bool = True,
+        head_norm: str = "batch",
         pooling: Sequence[str] = ("mean", "max"),
         text_width: int = 768,
         embedding_width: int = 256,
@@ -89,7 +90,7 @@ class TextImageEncoder(nn.Module):
         self.pooled_width = len(self.summary) * width
         crop_width = len(self.pooling) * width
         compares_crops = use_contrast or (use_alignment and not use_sentences)
-        self.image_head = ProjectionHead(crop_width, embedding_width) if compares_crops else None
+        self.image_head = ProjectionHead(crop_width, embedding_width, norm=head_norm) if compares_crops else None
         self.decoder = (
             RestorationDecoder(width=width, stride=self.fuse_stride, out_channels=in_channels)
             if use_restoration
@@ -100,7 +101,8 @@ class TextImageEncoder(nn.Module):
         self.fusion = TextInformedEncoder(width=width, text_width=text_width, norm=fusion_norm) if fuses else None
         self.report_head = ProjectionHead(text_width, embedding_width) if use_alignment else None
         # below here nothing that version 0.1 had: its modules take the random numbers that they took then
-        self.anchor_head = ProjectionHead(crop_width, embedding_width) if own_heads and use_contrast else None
+        own = own_heads and use_contrast
+        self.anchor_head = ProjectionHead(crop_width, embedding_width, norm=head_norm) if own else None
         self.volume_head = VolumeHead(self.pooled_width, width, embedding_width) if use_sentences else None
         self.sentence_head = ProjectionHead(text_width, embedding_width) if use_sentences else None
         self.text_scale = TextScaling(text_width) if use_text and standardise_text else None

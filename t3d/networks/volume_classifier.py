@@ -33,8 +33,8 @@ class VolumeClassifier(VolumeWindows):
 
     Args:
         num_findings: F.
-        backbone, feature_size, window_size, depths, num_heads, drop_path_rate, norm, stem_stride, use_checkpoint: of the
-            encoder, as for ``PretrainNetwork``.
+        backbone, feature_size, window_size, depths, num_heads, drop_path_rate, norm, stem_stride, use_checkpoint: of
+            the encoder, as for ``PretrainNetwork``.
         crop_size, overlap, sw_batch_size, body_level, body_share: as for ``VolumeWindows``.
         pooling: "attention" or "tokens".
         scales: strides of the maps whose tokens are pooled, voxels a side of a token; None for all but 1.
