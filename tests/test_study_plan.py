@@ -56,6 +56,10 @@ def test_shipped_plans_fit_the_bundles(name):
         ({"tasks": {"probe": {"labels": [0]}}}, "labels is [0]"),
         ({"tasks": {"probe": {"label": [5]}}}, "task probe has no entry 'label'; did you mean 'labels'"),
         ({"tasks": {"probe": {"draws": 0}}}, "draws and strides"),
+        (
+            {"tasks": {"probe": {"labels": [50], "pool": 20}}},
+            "task probe: pool is 20; give a number of cases, not below",
+        ),
         ({"tasks": {"zero_shot": {"arms": ["twin"]}}}, "task zero_shot: arms is ['twin']; give a list of arms"),
         ({"seeds": [1, 1]}, "seeds is [1, 1]"),
         ({"cohort": {"phantoms": {"training": 4, "validation": 2}}}, "cohort phantoms test is None"),

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from bundle_runs import REPOSITORY, environment
 
 from t3d.cli import main
 from t3d.errors import T3DError
+from t3d.study.features_file import FILE
 from t3d.study.graph import Cell
 from t3d.study.lock import locked
 from t3d.study.plan import PLANS
@@ -34,8 +36,20 @@ def test_a_failing_cell_stops_only_what_needs_it(cohort, tmp_path):
         for one in (
             cell("absent", "cohort", {"datalist": str(tmp_path / "absent.json")}),
             cell("right", "cohort", {"datalist": list_file}),
-            cell("needing", "probe", {"labels": "all", "draws": 1, "l2": 1.0}, cohort="absent", features="right"),
-            cell("last", "probe", {"labels": "all", "draws": 1, "l2": 1.0}, cohort="right", features="needing"),
+            cell(
+                "needing",
+                "probe",
+                {"labels": "all", "pool": None, "draws": 1, "l2": 1.0},
+                cohort="absent",
+                features="right",
+            ),
+            cell(
+                "last",
+                "probe",
+                {"labels": "all", "pool": None, "draws": 1, "l2": 1.0},
+                cohort="right",
+                features="needing",
+            ),
         )
     }
     faults = run_cells(cells, tmp_path, bundles=REPOSITORY / "bundles", workers=2)
@@ -85,7 +99,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_table(tmp_path):
     plan["pretrain"]["overlays"].append("vision_only")
     plan["pretrain"]["options"] |= {"pairs": 1, "batch_size": 2, "gauge_batch_size": 2}
     plan["arms"] = {"twin": {}}
-    plan["tasks"] = {"probe": {"labels": ["all"], "strides": [32]}}
+    plan["tasks"] = {"probe": {"labels": ["all"], "pool": 9, "strides": [32]}}
     plan["reference"] = "twin"
     file = tmp_path / "plan.json"
     file.write_text(json.dumps(plan))
@@ -101,6 +115,9 @@ def test_killed_at_random_moments_it_ends_with_the_same_table(tmp_path):
     for name in ("results.csv", "results.md", "results.png"):
         assert (whole / name).read_bytes() == (broken / name).read_bytes(), name
     assert "| twin |" in (whole / "results.md").read_text()
+    (features,) = (whole / "cells").glob("features_*")
+    with np.load(features / FILE) as content:
+        assert len(content["features"]) == 9 + 8  # of the training list only those that may be labelled
 
 
 def _command(plan, out_dir):

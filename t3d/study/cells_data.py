@@ -27,6 +27,7 @@ def probe_cell(work: "Work") -> None:
     """Findings of the test list by logistic regressions on the training list's features."""
     datalist = datalist_of(work.needs["cohort"])
     train, test = (load_datalist(datalist, split, need_report=False) for split in ("training", "test"))
+    train = train[: work.settings["pool"]]
     names = names_of(train)
     budget = work.settings["labels"]
     scores = probe_scores(

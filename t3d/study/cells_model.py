@@ -60,10 +60,9 @@ def oracle_cell(work: "Work") -> None:
 
 
 def features_cell(work: "Work") -> None:
-    """Features of the training and the test list."""
-    items = [
-        item for split in ("training", "test") for item in load_datalist(_datalist(work), split, need_report=False)
-    ]
+    """Features of the labelled part of the training list and of the test list."""
+    training, test = (load_datalist(_datalist(work), split, need_report=False) for split in ("training", "test"))
+    items = [*training[: work.settings["pool"]], *test]
     features = read_volumes(work.needs["encoder"] / ENCODER, items, strides=work.settings["strides"])
     write_features(work.folder, [item["case_id"] for item in items], features)
 

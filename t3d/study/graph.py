@@ -89,7 +89,7 @@ def make_graph(plan: Plan, bundles: Path) -> Graph:
             for task, labels, kind, settings in _asked(plan, arm, seed, bundles):
                 inputs = needs
                 if task == "probe":
-                    seen = {"strides": plan.tasks[task]["strides"]}
+                    seen = {name: plan.tasks[task][name] for name in ("strides", "pool")}
                     inputs = {
                         "cohort": cohort,
                         "features": add("features", seen, needs, f"features of {whose}", whose),
@@ -110,7 +110,8 @@ def _asked(plan: Plan, arm: str, seed: int, bundles: Path) -> Iterator[tuple[str
             for labels in wanted["labels"]:
                 # one draw of all labels is the only one
                 draws = 1 if labels == ALL else wanted["draws"]
-                yield task, labels, "probe", {"labels": labels, "draws": draws, "l2": wanted["l2"]}
+                settings = {"labels": labels, "pool": wanted["pool"], "draws": draws, "l2": wanted["l2"]}
+                yield task, labels, "probe", settings
         elif task in STAGE_OF:
             stage = STAGE_OF[task]
             more = Recipe(tuple(wanted["overlays"]), dict(wanted["options"]))

@@ -22,7 +22,7 @@ KINDS = (TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH)
 # who is asked (None: all that can be)
 _RUN: dict[str, Any] = {"overlays": [], "options": {}, "arms": None}
 TASKS: dict[str, dict[str, Any]] = {
-    "probe": {"labels": [ALL], "draws": 10, "strides": [8, 16, 32], "l2": 100.0, "arms": None},
+    "probe": {"labels": [ALL], "pool": None, "draws": 10, "strides": [8, 16, 32], "l2": 100.0, "arms": None},
     "findings": {"labels": [ALL], **_RUN},
     "organs": {"labels": [ALL], **_RUN},
     "lesions": {"labels": [ALL], **_RUN},
@@ -227,9 +227,19 @@ def _tasks(given: Any, arms: Mapping[str, Arm], faults: list[str]) -> dict[str, 
             )
         if "overlays" in TASKS[name]:
             _recipe(one, f"task {name}", faults, known=tuple(TASKS[name]))
-        elif not _whole_numbers([tasks[name]["draws"], *tasks[name]["strides"]], least=1):
-            faults.append(f"task {name}: draws and strides must be whole numbers above 0")
+        else:
+            faults += _probe(name, tasks[name])
     return tasks
+
+
+def _probe(name: str, asked: Mapping[str, Any]) -> list[str]:
+    if not _whole_numbers([asked["draws"], *asked["strides"]], least=1):
+        return [f"task {name}: draws and strides must be whole numbers above 0"]
+    pool = asked["pool"]
+    budgets = [labels for labels in asked["labels"] if labels != ALL] if isinstance(asked["labels"], list) else []
+    if pool is not None and not (_whole_numbers([pool], least=1) and all(labels <= pool for labels in budgets)):
+        return [f"task {name}: pool is {pool!r}; give a number of cases, not below those of labels, or null for all"]
+    return []
 
 
 def _names(given: Mapping[str, Any], known: Sequence[str], where: str, faults: list[str]) -> None:
