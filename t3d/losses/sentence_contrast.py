@@ -42,9 +42,7 @@ class SentenceContrast(nn.Module):
         common: largest share of right volumes of a sentence that is asked.
     """
 
-    def __init__(
-        self, *, temperature: float = 0.1, same: float = 0.9, near: float = 0.6, common: float = 0.5
-    ) -> None:
+    def __init__(self, *, temperature: float = 0.1, same: float = 0.9, near: float = 0.6, common: float = 0.5) -> None:
         super().__init__()
         if temperature <= 0:
             raise T3DError(f"temperature {temperature} must be above 0; 0.07 to 0.1 are usual")
