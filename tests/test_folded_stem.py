@@ -1,7 +1,10 @@
 """Voxels folded into channels before SegRes: MONAI's network around a plain fold, one encoder in all networks."""
 
+import math
+
 import pytest
 import torch
+from ignite.engine import Engine
 from monai.networks.nets import SegResNetDS
 from monai.networks.utils import pixelshuffle
 
@@ -11,6 +14,8 @@ from t3d.networks.encoders import build_encoder, segmentation_network
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.segres_encoder import DEPTHS, STRIDE, ConvEncoder, FoldedSegResNet, fold
 from t3d.networks.volume_classifier import VolumeClassifier
+from t3d.train import bfloat16_on_cpu
+from t3d.train.bfloat16_on_cpu import CheckBfloat16
 from t3d.train.fine_tuning import parameter_groups
 from t3d.weights import encoder_state, load_encoder, save_encoder
 from t3d.weights.architecture import architecture
@@ -150,6 +155,26 @@ def test_the_smallest_maps_stay_in_float32_under_autocast():
     expected = torch.autograd.grad((blocks(seen[1]) * push).sum(), list(blocks.parameters()))
     assert len(found) == len(expected) > 20
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+def test_a_training_in_bfloat16_goes_where_only_the_smallest_maps_are_wrong(monkeypatch):
+    monkeypatch.setattr(bfloat16_on_cpu, "gradient_is_right", lambda layer, sides: min(sides) > 2)
+    views = crops(count=4).unflatten(0, (2, 2))
+    text = {"report": torch.randn(2, 3, 8), "report_mask": torch.ones(2, 3, dtype=torch.bool)}
+    steps = {
+        network(4): lambda folded: folded(crops()),
+        pre_trained(4): lambda pre_training: pre_training(views, corrupted=views, **text)["restored"],
+    }
+    for target, step in steps.items():
+
+        def autocast(engine, batch, target=target, step=step):
+            with torch.autocast("cpu", torch.bfloat16):
+                return step(target.train()).float().sum().item()
+
+        engine = Engine(autocast)
+        CheckBfloat16(target).attach(engine)
+        engine.run([0])
+        assert math.isfinite(engine.state.output)
 
 
 def test_a_stem_of_another_size_is_named():
