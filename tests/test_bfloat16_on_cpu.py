@@ -52,3 +52,19 @@ def test_each_kind_of_convolution_is_tried_once_and_large_maps_are_not(monkeypat
     assert tried == [(2, 3, 4), (2, 3, 4)]
     run(nn.Conv3d(4, 4, 3, padding=1), (8, 8, 8))
     assert len(tried) == 2
+
+
+class InFloat32(nn.Sequential):
+    def forward(self, x):
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x)
+
+
+def test_what_runs_in_float32_is_left_alone(monkeypatch):
+    tried = []
+    monkeypatch.setattr(bfloat16_on_cpu, "gradient_is_right", lambda layer, sides: tried.append(layer) or True)
+    one, other = nn.Conv3d(4, 4, 3, padding=1), nn.Conv3d(4, 4, 3, padding=1)
+    run(InFloat32(one), (2, 2, 2))
+    assert not tried
+    run(nn.Sequential(InFloat32(one), other), (2, 2, 2))
+    assert tried == [other]

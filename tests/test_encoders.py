@@ -154,6 +154,7 @@ def test_bare_names_of_a_convolutional_encoder_load(tmp_path):
     assert all(torch.equal(network.encoder.state_dict()[key], value) for key, value in source.state_dict().items())
     assert architecture(encoder_state(network)) == {
         "backbone": "segres",
+        "stem_stride": 1,
         "feature_size": 4,
         "in_channels": 1,
         "depths": [1, 2, 2, 4, 4],

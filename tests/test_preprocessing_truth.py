@@ -10,7 +10,10 @@ from monai.bundle import ConfigParser
 from plain_state import state
 from step_configs import BUNDLES, NAMES, configs, flat, parser
 
-SCALARS = ("spacing", "orientation", "hu_range", "crop_size", "backbone", "feature_size", "window_size", "norm")
+SCALARS = (
+    *("spacing", "orientation", "hu_range", "crop_size"),
+    *("backbone", "feature_size", "window_size", "norm", "stem_stride"),
+)
 # what a training takes by its crops and weights; without a record inference takes published weights to be meant
 CHOSEN, PUBLISHED = "@start_window", 7
 STEPS = ("Orientationd", "Spacingd", "ScaleIntensityRanged")

@@ -52,4 +52,7 @@ def test_a_checkpoint_of_0_1_pooled_by_attention(tmp_path):
     with pytest.raises(T3DError, match="pooling 'attention' there, 'tokens' now"):
         go_on_with({"pooling": "tokens"}, {"seed": 0}, path=tmp_path, epoch=1)
     go_on_with({"pooling": "attention"}, {"seed": 0}, path=tmp_path, epoch=1)
+    with pytest.raises(T3DError, match="stem_stride 1 there, 4 now"):
+        go_on_with({"stem_stride": 4}, {"seed": 0}, path=tmp_path, epoch=1)
+    go_on_with({"stem_stride": 1}, {"seed": 0}, path=tmp_path, epoch=1)
     go_on_with({"seed": 0}, {"seed": 0}, path=tmp_path, epoch=1)

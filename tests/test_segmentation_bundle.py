@@ -124,7 +124,7 @@ def test_stages_agree_on_preparation_and_on_results():
     written = {key: value for key, value in inference["postprocessing"].items() if key != "save_probabilities"}
     assert written == evaluate["validate#postprocessing"]
     assert train["validate"]["inferer"] == inference["inferer"]
-    for key in ("network_def", "swin", "segres", "backbone", "norm",
+    for key in ("network_def", "swin", "segres", "folded", "backbone", "norm", "stem_stride",
                 "labels", "given_labels", "default_labels", "class_names", "record", "recorded",
                 "bundle_root", "preparation", "crop_size", "feature_size", "window_size", "sw_batch_size", "overlap",
                 "blend_on_cpu", "spacing", "orientation", "hu_range"):  # fmt: skip
@@ -135,7 +135,7 @@ def test_training_leaves_what_the_other_stages_need(trained_segmentation):
     models = trained_segmentation / "models"
     record = json.loads((models / "model.json").read_text())
     assert record["network"].items() >= {"backbone": "swin", "feature_size": 12, "window_size": 2}.items()
-    assert "norm" not in record["network"]
+    assert not {"norm", "stem_stride"} & record["network"].keys()
     assert record["preprocessing"] == {
         "spacing": [12.0, 12.0, 12.0], "orientation": "RAS", "hu_range": [-1000, 1000], "crop_size": 64
     }  # fmt: skip

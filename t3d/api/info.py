@@ -5,6 +5,7 @@ from typing import Any
 
 from t3d.api.model import model_folder, model_record
 from t3d.evaluate.thresholds import read_thresholds
+from t3d.networks.encoders import find_backbone
 from t3d.volume.label_table import class_values
 from t3d.weights.record import settings_of
 
@@ -48,7 +49,8 @@ def as_text(facts: dict[str, Any]) -> str:
         f"in windows of {takes['crop_size']} voxels a side",
     ]
     network = facts["network"]
-    lines.append(f"looks with a {network['backbone']} encoder, feature_size {network['feature_size']}")
+    stem = f", stem_stride {network['stem_stride']}" if network.get("stem_stride", 1) > 1 else ""
+    lines.append(f"looks with a {network['backbone']} encoder, feature_size {network['feature_size']}{stem}")
     gives = facts["gives"]
     if "labels" in gives:
         lines.append("gives a label map on the CT's own grid:")
@@ -69,4 +71,11 @@ def _gives(kind: str, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
         return {"labels": class_values(settings["labels"])}
     if kind == "classification":
         return {"findings": read_thresholds(weights=str(folder / "model.pt"), findings=settings["findings"])}
-    return {"embedding": settings.get("embedding_width"), "channels": 16 * settings["feature_size"]}
+    return {"embedding": settings.get("embedding_width"), "channels": _map_channels(settings)}
+
+
+def _map_channels(settings: dict[str, Any]) -> int:
+    """Channels of the map that is fused with the text: they double from each of the encoder's maps to the next."""
+    family = find_backbone(settings.get("backbone", "swin"))
+    finest = 2 if family.name == "swin" else settings.get("stem_stride", 1)
+    return settings["feature_size"] * (settings.get("fuse_stride") or family.stride) // finest

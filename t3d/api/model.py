@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 WEIGHTS = "model.pt"
 # of each family of encoders, what its record must say and what it may say
 _SIZES = {"swin": ("feature_size", "window_size"), "segres": ("feature_size",)}
-_MORE = {"swin": (), "segres": ("norm",)}
+_MORE = {"swin": (), "segres": ("norm", "stem_stride")}
 _LARGEST = 8 << 30
 
 

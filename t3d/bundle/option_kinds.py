@@ -123,6 +123,7 @@ FUSE_STRIDE = Kind(
     lambda v: _whole(v) and v in (8, 16, 32),
     none=True,
 )
+STEM_STRIDE = Kind("1, 2 or 4 voxels a side", lambda v: _whole(v) and v in (1, 2, 4))
 AMP_DTYPE = Kind(
     "'$torch.bfloat16' or '$torch.float16', in quotes and with the $",
     lambda v: v in (torch.bfloat16, torch.float16),

@@ -83,6 +83,7 @@ OPTIONS: dict[str, kind.Kind] = {
     "feature_size": whole(2, "channels of the encoder's first stage: for swin divisible by 12", step=2),
     "window_size": whole(1, "tokens along each side of an attention window"),
     "norm": one_of("instance", "batch"),
+    "stem_stride": kind.STEM_STRIDE,
     "pooling": one_of("attention", "tokens"),
     "scales": kind.listed(whole(1).accepts, 'strides of encoder maps in voxels, such as "[8, 16, 32]"', none=True),
     "attention_width": whole(),

@@ -22,7 +22,7 @@ from t3d.weights import load_model, load_pretrained
 
 PREPROCESSING = ("spacing", "orientation", "hu_range", "crop_size")
 # of which the record keeps what the backbone has
-_ENCODER = ("backbone", "feature_size", "window_size", "norm")
+_ENCODER = ("backbone", "feature_size", "window_size", "norm", "stem_stride")
 # which settings of inference.json describe the network of each bundle, as in its record of the training
 NETWORK: dict[type, tuple[str, ...]] = {
     SwinUNETR: _ENCODER,

@@ -3,6 +3,8 @@
 from monai.networks.blocks import Convolution, UpSample
 from torch import Tensor, nn
 
+from t3d.errors import T3DError
+
 
 class RestorationDecoder(nn.Module):
     """Doublings from a map (B, width, X/s, Y/s, Z/s) to (B, channels, X, Y, Z), no skip connections.
@@ -16,11 +18,20 @@ class RestorationDecoder(nn.Module):
         width: channels of the map; halved by every doubling.
         stride: s of the map, a power of two.
         out_channels: of a crop.
+
+    Raises:
+        T3DError: the map is too narrow to be halved so often.
     """
 
     def __init__(self, *, width: int, stride: int, out_channels: int = 1) -> None:
         super().__init__()
         groups = 3 if width % 3 == 0 else 2  # Swin's widths are multiples of its three heads
+        if width % (groups * stride):
+            raise T3DError(
+                f"a map of {width} channels cannot be decoded from stride {stride}, which halves them "
+                f"{stride.bit_length() - 1} times: choose a feature_size that makes them {groups * stride}, "
+                f"{2 * groups * stride}, {3 * groups * stride} .., or restoration_weight 0"
+            )
         stages: list[nn.Module] = []
         for _ in range(stride.bit_length() - 1):
             half = width // 2

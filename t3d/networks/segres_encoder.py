@@ -71,17 +71,24 @@ class ConvEncoder(SegResEncoder):
 class FoldedSegResNet(SegResNetDS):
     """MONAI's ``SegResNetDS`` over voxels that are folded into channels; its answer is unfolded again (ours).
 
-    Parameters and their names are those of ``SegResNetDS`` of s^3 times as many input and output channels.
+    Parameters and their names are those of ``SegResNetDS`` of s^3 times as many input and output channels. Its encoder
+    is a ``ConvEncoder``, which does the folding.
     """
 
     def __init__(self, *, in_channels: int, out_channels: int, stem_stride: int, **settings: Any) -> None:
         voxels = stem_stride**3
         super().__init__(in_channels=voxels * in_channels, out_channels=voxels * out_channels, **settings)
-        self.stem_stride = stem_stride
+        self.in_channels, self.out_channels, self.stem_stride = in_channels, out_channels, stem_stride
+        _ours(self.encoder).stem_stride = stem_stride
+
+    def shape_factor(self) -> list[int]:
+        """What the sides of a crop must be divisible by, in voxels."""
+        return [self.stem_stride * factor for factor in super().shape_factor()]
 
     def forward(self, x: Tensor) -> Tensor:
         """Class logits (B, out_channels, X, Y, Z) of crops (B, in_channels, X, Y, Z)."""
-        return pixelshuffle(super().forward(fold(x, self.stem_stride)), 3, self.stem_stride)
+        logits: Any = super().forward(x)  # a list only with deep supervision
+        return pixelshuffle(logits, 3, self.stem_stride)
 
 
 def fold(x: Tensor, stride: int) -> Tensor:
@@ -139,10 +146,14 @@ def recompute_blocks(network: SegResNetDS) -> SegResNetDS:
 
     Parameters and their names stay as they are.
     """
-    encoder: Any = network.encoder
-    encoder.__class__ = ConvEncoder
-    encoder.use_checkpoint = True
+    _ours(network.encoder).use_checkpoint = True
     return network
+
+
+def _ours(encoder: Any) -> ConvEncoder:
+    """MONAI's encoder made a ``ConvEncoder`` in place, so that the same random numbers give the same weights."""
+    encoder.__class__ = ConvEncoder
+    return encoder
 
 
 def _settings(feature_size: int, depths: Sequence[int] | None, norm: str, stem_stride: int) -> dict[str, Any]:

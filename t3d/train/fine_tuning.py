@@ -50,7 +50,8 @@ def parameter_groups(
 
     What lies outside the encoder learns with ``learning_rate``, stage s of 1 to S with
     ``learning_rate * layer_decay ** (S + 1 - s)``, what lies below the first stage (Swin's patch embedding, the first
-    convolution of SegRes) with ``learning_rate * layer_decay ** (S + 1)``. S is 4 for Swin and 5 for SegRes.
+    convolution of SegRes) with ``learning_rate * layer_decay ** (S + 1)``. S is 4 for Swin and 5 for SegRes, fewer
+    where its stem leaves out stages.
 
     Args:
         network: has an encoder of ``t3d.networks.encoders``; DistributedDataParallel is looked through.
@@ -67,8 +68,8 @@ def parameter_groups(
     if not 0 < layer_decay <= 1:
         raise T3DError(f"layer_decay {layer_decay} must be above 0 and at most 1; 0.7 to 0.9 are usual, 1 is off")
     network = unwrapped(network)
-    backbone, _ = _encoder_of(network, "layer_decay")
-    top = len(backbone.stages) + 1
+    backbone, encoder = _encoder_of(network, "layer_decay")
+    top = 1 + max(backbone.depth(name) for name, _ in encoder.named_parameters())
     depths: dict[int, list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         inside = name.startswith(backbone.prefix)

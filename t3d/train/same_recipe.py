@@ -12,8 +12,8 @@ logger = logging.getLogger(__name__)
 CHANGED = "changed_on_resume"
 # name in checkpoints of 0.1 -> option whose value it is
 _OLD_NAMES = {"encoder_sha256": "encoder_weights"}
-# what checkpoints of 0.1 do not name, because there was no choice; compared where this run has such an option
-_OLD_VALUES = {"pooling": "attention"}
+# what older checkpoints do not name, because there was no choice; compared where this run has such an option
+_OLD_VALUES = {"pooling": "attention", "stem_stride": 1}
 
 
 def go_on_with(

@@ -7,10 +7,13 @@ from typing import Any
 from torch import Tensor
 
 from t3d.networks.encoders import BACKBONES
+from t3d.networks.segres_encoder import DEPTHS
 from t3d.weights.names import backbone_of_weights, encoder_name
 
 _FIRST = "swinViT.patch_embed.proj.weight"  # (feature_size, in_channels, patch, patch, patch)
-_SEGRES_FIRST = "encoder.conv_init.weight"  # (feature_size, in_channels, kernel ..)
+_SEGRES_FIRST = "encoder.conv_init.weight"  # (feature_size, s^3 in_channels, kernel ..), s is the stem's stride
+# a CT has one channel: so many are its voxels, folded
+_STEMS = {stride**3: stride for stride in DEPTHS}
 _SEGRES_BLOCK = re.compile(r"encoder\.layers\.(\d+)\.blocks\.(\d+)\.norm1\.(weight|running_mean)")
 _TABLE = re.compile(r"swinViT\.layers(\d)\.0\.blocks\.(\d+)\.attn\.relative_position_bias_table")
 
@@ -23,8 +26,8 @@ def architecture(state: Mapping[str, Tensor]) -> dict[str, Any]:
 
     Returns:
         ``backbone``; of a Swin encoder also ``feature_size``, ``in_channels``, ``patch_size``, ``window_size``,
-        ``depths`` and ``num_heads``, of a SegRes one ``feature_size``, ``in_channels``, ``depths`` and ``norm``, as
-        far as names and shapes tell them; unfamiliar weights give fewer, never an error.
+        ``depths`` and ``num_heads``, of a SegRes one ``stem_stride``, ``feature_size``, ``in_channels``, ``depths``
+        and ``norm``, as far as names and shapes tell them; unfamiliar weights give fewer, never an error.
     """
     if backbone_of_weights(name for name in state if encoder_name(name) == name) is BACKBONES["segres"]:
         return {"backbone": "segres", **_of_segres(state)}
@@ -35,7 +38,10 @@ def architecture(state: Mapping[str, Tensor]) -> dict[str, Any]:
 def _of_segres(state: Mapping[str, Tensor]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if _SEGRES_FIRST in state:
-        found["feature_size"], found["in_channels"] = state[_SEGRES_FIRST].shape[:2]
+        width, channels = state[_SEGRES_FIRST].shape[:2]
+        stride = _STEMS.get(channels, 1)
+        # the stem first, since it explains other depths
+        found |= {"stem_stride": stride, "feature_size": width, "in_channels": channels // stride**3}
     depths: dict[int, int] = {}
     norm = "instance"
     for match in filter(None, map(_SEGRES_BLOCK.fullmatch, state)):
