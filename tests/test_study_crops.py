@@ -5,7 +5,6 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow
 
-from t3d.networks.encoders import find_backbone
 from t3d.study.plan import ORACLE, SCRATCH, SHUFFLED, TRAINED, UNTRAINED, read_plan
 
 VOLUMES = 2
@@ -24,8 +23,7 @@ def _crops_of_a_volume(recipe, cohort, folder):
     }
     parts["reports"].precompute(parts["train#dataset#data"])
     network, seen = parts["network_def"].train(), []
-    encoder = network.get_submodule(find_backbone("swin").attribute)
-    encoder.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
+    network.vision.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
     image, _, _, inputs = parts["prepare_batch"](next(iter(parts["train#dataloader"])), torch.device("cpu"), False)
     with torch.no_grad():
         network(image, **inputs)
