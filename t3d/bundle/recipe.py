@@ -32,6 +32,12 @@ FREE = frozenset(
 )
 # Options that name a file or folder, which may be moved: its content is compared.
 _BY_CONTENT = ("encoder_weights", "text_encoder")
+# Options of a pre-training that its network takes under the same names.
+_PRETRAINING = (
+    *("backbone", "feature_size", "window_size", "norm", "stem_stride"),
+    *("fuse_stride", "fusion_norm", "own_heads", "head_norm", "embedding_width"),
+    *("use_text", "text_width", "standardise_text", "candidates"),
+)
 
 
 def run_recipe(**derived: Any) -> dict[str, Any]:
@@ -66,6 +72,23 @@ def classifier_settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {name: recipe[name] for name in RECORDED}
 
 
+def pretraining_settings() -> dict[str, Any]:
+    """What builds the network of the pre-training config that is being resolved, for ``pretrain_network``.
+
+    Not taken from the recipe, which needs the data: a network is also built without.
+    """
+    option: Any = _running_parser().ref_resolver.get_resolved_content
+    return {
+        **{name: recorded_value(name, option(name)) for name in _PRETRAINING},
+        "pooling": recorded_value("pooling", option("view_pooling")),
+        # a task without a weight has no modules
+        "use_contrast": option("contrast_weight") > 0,
+        "use_restoration": option("restoration_weight") > 0,
+        "use_sentences": option("use_text") and option("sentence_weight") > 0,
+        "use_alignment": option("alignment_weight") > 0,
+    }
+
+
 def recorded_value(name: str, value: Any) -> Any:
     """An option's value as a recipe records it: plain JSON values, and ``sha256:..`` for weights on disk."""
     if name in _BY_CONTENT and isinstance(value, str | Path) and str(value) and Path(value).exists():
@@ -96,4 +119,4 @@ def _running_parser() -> ConfigParser:
         if isinstance(caller, ConfigParser):
             return caller
         frame = frame.f_back
-    raise T3DError("t3d.bundle.recipe.run_recipe works in the config of a bundle only; use it there as a _target_")
+    raise T3DError("this works in the config of a bundle only; use it there as a _target_")
