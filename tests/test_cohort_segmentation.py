@@ -169,6 +169,23 @@ def test_amos_with_test_labels_and_without_names(amos):
     assert not (amos / "labels.json").exists()
 
 
+def test_names_in_capitals_are_found(amos):
+    images, labels = (amos / "amos22" / f"{kind}Tr" for kind in ("images", "labels"))
+    (images / "amos_0004.nii.gz").rename(images / "amos_0004.NII.GZ")
+    (labels / "amos_0001.nii.gz").rename(labels / "amos_0001.nii.GZ")
+    datalist = run("amos", amos, amos / "datalist.json")
+    assert cases(datalist, "training") == ["amos_0001", "amos_0004", "amos_0499"]
+    found = {item["case_id"]: item for item in datalist["training"]}
+    assert found["amos_0004"]["image"].endswith(".NII.GZ") and found["amos_0001"]["label"].endswith(".nii.GZ")
+
+
+def test_a_spare_file_in_capitals_is_named(msd):
+    (msd / "imagesTr" / "spleen_11.nii.gz").rename(msd / "imagesTr" / "spleen_11.NII.GZ")
+    out = msd.parent / "datalist.json"
+    run("msd", msd.parent, out, "--validation_share", "0.25")
+    assert not_found(out)["spleen_11"] == "file in imagesTr is not in dataset.json"
+
+
 def test_amos_refuses_a_share_for_a_list_it_has_and_a_broken_file(amos):
     with pytest.raises(T3DError, match="own validation list of 1 cases; leave out --validation_share"):
         run("amos", amos, amos / "d.json", "--validation_share", "0.2")

@@ -14,9 +14,10 @@ What this file knows, and from where:
 import re
 from pathlib import Path
 
-from t3d.cohorts.collected import UNLABELLED, Collected, folder_at, nifti_files, stem
+from t3d.cohorts.collected import UNLABELLED, Collected, folder_at, nifti_files
 from t3d.errors import T3DError
 from t3d.files import read_json
+from t3d.volume.file_kind import stem
 
 LAYOUT = "imagesTr/amos_0001.nii.gz and labelsTr/amos_0001.nii.gz (the folder amos22)"
 _FIRST_MR, _IDS = 500, 600

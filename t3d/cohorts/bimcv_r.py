@@ -17,9 +17,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from t3d.cohorts.collected import Collected, NotFound, folder_at, nifti_files, stem
+from t3d.cohorts.collected import Collected, NotFound, folder_at, nifti_files
 from t3d.cohorts.table import known, read_table
 from t3d.errors import T3DError
+from t3d.volume.file_kind import stem
 
 TABLE = "curated_ct_report_path_En.csv"
 LAYOUT = f"meta/{TABLE} and CT*/ct/sub-.._ses-.._ct.nii.gz"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from t3d.data.datalist_checks import duplicate_cases, shared_patients
 from t3d.errors import T3DError, raise_faults
-from t3d.volume.file_kind import exists
+from t3d.volume.file_kind import exists, is_nifti, stem
 
 # Published test cases whose answers the organisers keep: good for inference (--split unlabelled), not for scores
 UNLABELLED = "unlabelled"
@@ -101,18 +101,17 @@ def folder_at(root: str | Path) -> Path:
 
 
 def nifti_files(folder: Path) -> dict[str, list[Path]]:
-    """File name -> places of it below a folder; the twins that macOS leaves ("._a.nii.gz") are not looked at."""
+    """File name -> places of it below a folder; the twins that macOS leaves ("._a.nii.gz") are not looked at.
+
+    Names end as published, also those of files in capitals (``CT1.NII.GZ`` is found as ``CT1.nii.gz``).
+    """
     found: dict[str, list[Path]] = {}
     if folder.is_dir():
-        for file in sorted(folder.rglob("*.nii*")):
-            if file.name.endswith((".nii", ".nii.gz")) and not file.name.startswith("."):
-                found.setdefault(file.name, []).append(file)
+        for file in sorted(folder.rglob("*")):
+            if is_nifti(file) and not file.name.startswith("."):
+                name = stem(file)
+                found.setdefault(name + file.name[len(name) :].lower(), []).append(file)
     return found
-
-
-def stem(file: Path | str) -> str:
-    """File name without .nii or .nii.gz."""
-    return Path(file).name.removesuffix(".gz").removesuffix(".nii")
 
 
 def _fault(file: Path) -> str:

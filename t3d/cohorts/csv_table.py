@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from t3d.cohorts.collected import NOT_FOUND, Collected, folder_at, stem
+from t3d.cohorts.collected import NOT_FOUND, Collected, folder_at
 from t3d.cohorts.table import finding_states, known, read_table, shown
 from t3d.errors import T3DError, raise_faults
+from t3d.volume.file_kind import stem
 
 LAYOUT = "a CSV table whose image column names files below --root"
 _SPLITS = {

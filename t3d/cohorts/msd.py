@@ -13,9 +13,10 @@ What this file knows, and from where:
 
 from pathlib import Path
 
-from t3d.cohorts.collected import UNLABELLED, Collected, folder_at, stem
+from t3d.cohorts.collected import UNLABELLED, Collected, folder_at
 from t3d.errors import T3DError
 from t3d.files import read_json
+from t3d.volume.file_kind import is_nifti, stem
 
 LAYOUT = "dataset.json with imagesTr, labelsTr and imagesTs beside it (a folder such as Task09_Spleen)"
 
@@ -49,8 +50,8 @@ def collect(root: str | Path) -> Collected:
         collected.add(UNLABELLED, stem(image), file.parent / image)
     named = {stem(e["image"] if isinstance(e, dict) else e) for k in ("training", "test") for e in content.get(k, [])}
     for images in ("imagesTr", "imagesTs"):
-        for image in sorted((file.parent / images).glob("*.nii*")):
-            if not image.name.startswith(".") and stem(image) not in named:
+        for image in sorted((file.parent / images).glob("*")):
+            if is_nifti(image) and not image.name.startswith(".") and stem(image) not in named:
                 collected.leave_out(stem(image), f"file in {images} is not in dataset.json")
     if not content.get("test"):
         collected.notes.append("dataset.json has no test cases")
