@@ -9,6 +9,7 @@ import numpy as np
 import pretrain_runs
 import pytest
 import segmentation_runs
+import stage_runs
 import torch
 from export_runs import export, infer
 from monai.bundle import load
@@ -34,32 +35,18 @@ def state_of(folder):
 
 @pytest.fixture(scope="module")
 def encoder(cohort, tmp_path_factory):
-    """A tiny pre-training with its features of the test cases."""
-    folder = tmp_path_factory.mktemp("encoder")
-    pretrain_runs.run(("train", "demo"), cohort, folder, val_interval=9, **SEGRES)
-    pretrain_runs.infer(cohort, folder, output_dir=str(folder / "features"), save_map=True)
-    return folder
+    return stage_runs.pretrained(cohort, tmp_path_factory.mktemp("encoder"), **SEGRES)
 
 
 @pytest.fixture(scope="module")
 def segmentation(few, encoder, tmp_path_factory):
-    """Fine-tuned from that encoder, which rests; evaluated; crops that only this backbone takes."""
     folder = tmp_path_factory.mktemp("segmentation")
-    options = {"encoder_weights": str(encoder / "models" / "encoder.safetensors"), "freeze_epochs": 9}
-    options |= {"layer_decay": 0.8, "use_checkpoint": True, "crop_size": 48, "max_epochs": 1}
-    segmentation_runs.run(segmentation_runs.NAMES, few, folder, **SEGRES, **options)
-    # evaluation and inference are not told again
-    segmentation_runs.run(("train", "evaluate"), few, folder, overlap=0.25, num_workers=0)
-    return folder
+    return stage_runs.segmented(few, encoder, folder, crop_size=48, **SEGRES)  # crops that only this backbone takes
 
 
 @pytest.fixture(scope="module")
 def classification(cohort, encoder, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("classification")
-    options = {"encoder_weights": str(encoder / "models" / "encoder.pt"), "freeze_epochs": 9, "max_epochs": 1}
-    classification_runs.run(classification_runs.NAMES, cohort, folder, **SEGRES, **options)
-    classification_runs.infer(cohort, folder, output_dir=str(folder / "out"))
-    return folder
+    return stage_runs.classified(cohort, encoder, tmp_path_factory.mktemp("classification"), **SEGRES)
 
 
 def test_the_encoder_goes_whole_through_all_stages_and_every_record_names_it(encoder, segmentation, classification):

@@ -8,6 +8,7 @@ import numpy as np
 import pretrain_runs
 import pytest
 import segmentation_runs
+import stage_runs
 import torch
 from export_runs import export
 from safetensors.torch import load_file
@@ -23,29 +24,18 @@ STEM = {"backbone": "segres", "feature_size": 8, "stem_stride": 4}
 
 @pytest.fixture(scope="module")
 def encoder(cohort, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encoder")
-    pretrain_runs.run(("train", "demo"), cohort, folder, max_epochs=1, val_interval=9, **STEM)
-    pretrain_runs.infer(cohort, folder, output_dir=str(folder / "features"), save_map=True)
-    return folder
+    return stage_runs.pretrained(cohort, tmp_path_factory.mktemp("encoder"), **STEM)
 
 
 @pytest.fixture(scope="module")
 def segmentation(few, encoder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("segmentation")
-    options = {"encoder_weights": str(encoder / "models" / "encoder.safetensors"), "freeze_epochs": 9}
-    options |= {"layer_decay": 0.8, "use_checkpoint": True, "crop_size": 32, "max_epochs": 1}
-    segmentation_runs.run(segmentation_runs.NAMES, few, folder, **STEM, **options)
-    segmentation_runs.run(("train", "evaluate"), few, folder, overlap=0.25, num_workers=0)
-    return folder
+    return stage_runs.segmented(few, encoder, folder, crop_size=32, **STEM)
 
 
 @pytest.fixture(scope="module")
 def classification(cohort, encoder, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("classification")
-    options = {"encoder_weights": str(encoder / "models" / "encoder.pt"), "freeze_epochs": 9, "max_epochs": 1}
-    classification_runs.run(classification_runs.NAMES, cohort, folder, **STEM, **options)
-    classification_runs.infer(cohort, folder, output_dir=str(folder / "out"))
-    return folder
+    return stage_runs.classified(cohort, encoder, tmp_path_factory.mktemp("classification"), **STEM)
 
 
 def test_the_encoder_goes_through_all_stages_and_every_record_names_its_stem(encoder, segmentation, classification):

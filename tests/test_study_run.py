@@ -23,6 +23,7 @@ from t3d.study.run import is_done, run_cells
 
 # in every test run; T3D_KILLS=5 and more try longer
 KILLS = int(os.environ.get("T3D_KILLS", "2"))
+PROBE = {"labels": "all", "pool": None, "draws": 1, "l2": 1.0}
 
 
 def cell(key, kind, settings, **needs):
@@ -36,20 +37,8 @@ def test_a_failing_cell_stops_only_what_needs_it(cohort, tmp_path):
         for one in (
             cell("absent", "cohort", {"datalist": str(tmp_path / "absent.json")}),
             cell("right", "cohort", {"datalist": list_file}),
-            cell(
-                "needing",
-                "probe",
-                {"labels": "all", "pool": None, "draws": 1, "l2": 1.0},
-                cohort="absent",
-                features="right",
-            ),
-            cell(
-                "last",
-                "probe",
-                {"labels": "all", "pool": None, "draws": 1, "l2": 1.0},
-                cohort="right",
-                features="needing",
-            ),
+            cell("needing", "probe", PROBE, cohort="absent", features="right"),
+            cell("last", "probe", PROBE, cohort="right", features="needing"),
         )
     }
     faults = run_cells(cells, tmp_path, bundles=REPOSITORY / "bundles", workers=2)

@@ -10,6 +10,7 @@ from monai.bundle import ConfigParser
 
 from t3d.errors import T3DError
 from t3d.files import json_bytes, sha256
+from t3d.networks.recorded import recorded_names
 from t3d.networks.volume_classifier import RECORDED
 
 LINE = "_comment_"  # the entry of a config above which its options stand
@@ -32,12 +33,6 @@ FREE = frozenset(
 )
 # Options that name a file or folder, which may be moved: its content is compared.
 _BY_CONTENT = ("encoder_weights", "text_encoder")
-# Options of a pre-training that its network takes under the same names.
-_PRETRAINING = (
-    *("backbone", "feature_size", "window_size", "norm", "stem_stride"),
-    *("fuse_stride", "fusion_norm", "own_heads", "head_norm", "embedding_width"),
-    *("use_text", "text_width", "standardise_text", "candidates"),
-)
 
 
 def run_recipe(**derived: Any) -> dict[str, Any]:
@@ -77,9 +72,11 @@ def pretraining_settings() -> dict[str, Any]:
 
     Not taken from the recipe, which needs the data: a network is also built without.
     """
-    option: Any = _running_parser().ref_resolver.get_resolved_content
+    parser = _running_parser()
+    config: Any = parser.config
+    option: Any = parser.ref_resolver.get_resolved_content
     return {
-        **{name: recorded_value(name, option(name)) for name in _PRETRAINING},
+        **{name: recorded_value(name, option(name)) for name in recorded_names() if name in config},
         "pooling": recorded_value("pooling", option("view_pooling")),
         # a task without a weight has no modules
         "use_contrast": option("contrast_weight") > 0,

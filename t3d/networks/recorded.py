@@ -11,6 +11,11 @@ from t3d.networks.pretrain import VERSION_0_1, PretrainNetwork
 _NOT_RECORDED = ("text_encoder", "use_checkpoint", "text_chunk")
 
 
+def recorded_names() -> list[str]:
+    """Names of the settings of a ``PretrainNetwork`` that its record keeps."""
+    return [name for name in inspect.signature(PretrainNetwork).parameters if name not in _NOT_RECORDED]
+
+
 def network_settings(recorded: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a trained network, for ``pretrain_network``.
 
@@ -18,8 +23,7 @@ def network_settings(recorded: Mapping[str, Any]) -> dict[str, Any]:
         recorded: settings of an ``encoder.json``, of version 0.1 or later, and whatever else; {} where there is none:
             the full-size recipe then.
     """
-    known = set(inspect.signature(PretrainNetwork).parameters).difference(_NOT_RECORDED)
-    found = {name: value for name, value in recorded.items() if name in known}
+    found = {name: recorded[name] for name in recorded_names() if name in recorded}
     if found and VERSION_0_1.keys().isdisjoint(found):
         return {"use_text": True, "use_sentences": False, **VERSION_0_1, **found}
     # the full-size recipe trains with all three tasks

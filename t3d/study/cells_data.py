@@ -11,7 +11,7 @@ from t3d.errors import T3DError
 from t3d.study.cohort import datalist_of, make_cohort
 from t3d.study.features_file import read_features
 from t3d.study.outcome import SCORES, Outcome, write_outcomes
-from t3d.study.plan import ALL
+from t3d.study.plan_tasks import ALL
 from t3d.study.probe import probe_scores
 
 if TYPE_CHECKING:

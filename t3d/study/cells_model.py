@@ -18,7 +18,8 @@ from t3d.study.encoder import read_volumes
 from t3d.study.features_file import write_features
 from t3d.study.guards import check_shuffled
 from t3d.study.outcome import Outcome, write_outcomes
-from t3d.study.plan import ALL, SHUFFLED
+from t3d.study.plan import SHUFFLED
+from t3d.study.plan_tasks import ALL
 from t3d.weights import load_encoder, read_encoder, save_encoder
 from t3d.weights.architecture import architecture
 

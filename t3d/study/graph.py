@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import t3d
 from t3d.errors import T3DError
 from t3d.files import read_json, sha256
-from t3d.study.plan import ALL, ORACLE, SCRATCH, SHUFFLED, STAGE_OF, UNTRAINED, Plan, Recipe
+from t3d.study.plan import ORACLE, SCRATCH, SHUFFLED, UNTRAINED, Plan
+from t3d.study.plan_entries import Recipe
+from t3d.study.plan_tasks import ALL, STAGE_OF
 
 COHORT = "cohort"
 # raise when the code of the cells would give other results for the same settings

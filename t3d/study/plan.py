@@ -1,47 +1,22 @@
 """The plan of a study: which arms, seeds, budgets of labels and tasks; every unknown or wrong entry is named."""
 
-import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from t3d.errors import raise_faults
 from t3d.files import read_json
+from t3d.study.plan_entries import Recipe, nearest, read_recipe, unknown_names, whole_numbers
+from t3d.study.plan_tasks import read_tasks
 
 PLANS = Path(__file__).parent / "plans"
 SPLITS = ("training", "validation", "test")
 STAGES = ("pretrain", "classification", "segmentation")
-ALL = "all"
 
 # How an arm comes to its encoder
 TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH = "trained", "untrained", "shuffled", "oracle", "scratch"
 KINDS = (TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH)
-
-# What a task asks for, with its defaults; `labels` is the budget of every task that learns from labels, `arms` says
-# who is asked (None: all that can be)
-_RUN: dict[str, Any] = {"overlays": [], "options": {}, "arms": None}
-TASKS: dict[str, dict[str, Any]] = {
-    "probe": {"labels": [ALL], "pool": None, "draws": 10, "strides": [8, 16, 32], "l2": 100.0, "arms": None},
-    "findings": {"labels": [ALL], **_RUN},
-    "organs": {"labels": [ALL], **_RUN},
-    "lesions": {"labels": [ALL], **_RUN},
-    "zero_shot": dict(_RUN),
-    "retrieval": dict(_RUN),
-}
-STAGE_OF = {"findings": "classification", "organs": "segmentation", "lesions": "segmentation"}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Overlays of a bundle and options on top of them."""
-
-    overlays: tuple[str, ...] = ()
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def and_then(self, other: "Recipe") -> "Recipe":
-        """Both, the other's options before these."""
-        return Recipe((*self.overlays, *other.overlays), {**self.options, **other.options})
 
 
 @dataclass(frozen=True)
@@ -122,23 +97,23 @@ def make_plan(content: Mapping[str, Any], *, folder: Path, name: str) -> Plan:
     """
     faults: list[str] = []
     known = ("_comment_", "cohort", *STAGES, "arms", "seeds", "tasks", "reference", "least_positives", "resamples")
-    _names(content, known, "the plan", faults)
+    unknown_names(content, known, "the plan", faults)
     cohort = _cohort(content.get("cohort"), folder, faults)
-    stages = {stage: _recipe(content.get(stage, {}), stage, faults) for stage in STAGES}
+    stages = {stage: read_recipe(content.get(stage, {}), stage, faults) for stage in STAGES}
     seeds = content.get("seeds", [0])
-    if not _whole_numbers(seeds, least=0) or not seeds or len(set(seeds)) < len(seeds):
+    if not whole_numbers(seeds, least=0) or not seeds or len(set(seeds)) < len(seeds):
         faults.append(f"seeds is {seeds!r}; give a list of different whole numbers, such as [0, 1, 2]")
         seeds = [0]
     arms = _arms(content.get("arms"), seeds, faults)
-    tasks = _tasks(content.get("tasks"), arms, faults)
+    tasks = read_tasks(content.get("tasks"), arms, faults)
     reference = content.get("reference", next(iter(arms), None))
     if arms and reference not in arms:
-        faults.append(f"reference {reference!r} is no arm{_nearest(reference, arms)}")
+        faults.append(f"reference {reference!r} is no arm{nearest(reference, arms)}")
     numbers = {key: content[key] for key in ("least_positives", "resamples") if key in content}
     faults += [
         f"{key} is {value!r}; give a whole number above 0"
         for key, value in numbers.items()
-        if not _whole_numbers([value], least=1)
+        if not whole_numbers([value], least=1)
     ]
     raise_faults(faults, name)
     return Plan(cohort, stages, arms, tuple(seeds), tasks, str(reference), **numbers)
@@ -154,28 +129,13 @@ def _cohort(given: Any, folder: Path, faults: list[str]) -> dict[str, Any]:
     if not isinstance(made, Mapping):
         faults.append("cohort phantoms is no object with training, validation, test, seed and shape")
         return {}
-    _names(made, (*SPLITS, "seed", "shape"), "cohort phantoms", faults)
+    unknown_names(made, (*SPLITS, "seed", "shape"), "cohort phantoms", faults)
     faults += [
         f"cohort phantoms {split} is {made.get(split)!r}; give the number of cases"
         for split in SPLITS
-        if not _whole_numbers([made.get(split)], least=1)
+        if not whole_numbers([made.get(split)], least=1)
     ]
     return {"phantoms": {"seed": 0, "shape": 64, **made}}
-
-
-def _recipe(given: Any, where: str, faults: list[str], *, known: Sequence[str] = ("overlays", "options")) -> Recipe:
-    if not isinstance(given, Mapping):
-        faults.append(f'{where} must be an object such as {{"overlays": ["demo"], "options": {{"max_epochs": 10}}}}')
-        return Recipe()
-    _names(given, known, where, faults)
-    overlays, options = given.get("overlays", []), given.get("options", {})
-    if not isinstance(overlays, list) or not all(isinstance(one, str) for one in overlays):
-        faults.append(f"{where}: overlays is {overlays!r}; give a list of names of a bundle's configurations")
-        overlays = []
-    if not isinstance(options, Mapping):
-        faults.append(f"{where}: options is {options!r}; give an object of options of the bundle")
-        options = {}
-    return Recipe(tuple(overlays), dict(options))
 
 
 def _arms(given: Any, seeds: list[int], faults: list[str]) -> dict[str, Arm]:
@@ -184,14 +144,14 @@ def _arms(given: Any, seeds: list[int], faults: list[str]) -> dict[str, Arm]:
         return {}
     arms = {}
     for name, one in given.items():
-        recipe = _recipe(one, f"arm {name}", faults, known=("kind", "overlays", "options", "seeds", "control"))
+        recipe = read_recipe(one, f"arm {name}", faults, known=("kind", "overlays", "options", "seeds", "control"))
         own = one.get("seeds", seeds) if isinstance(one, Mapping) else seeds
         if not isinstance(own, list) or not own or not all(seed in seeds for seed in own):
             faults.append(f"arm {name}: seeds is {own!r}; give some of the plan's, {seeds}")
             own = seeds
         kind = one.get("kind", TRAINED) if isinstance(one, Mapping) else TRAINED
         if kind not in KINDS:
-            faults.append(f"arm {name}: kind {kind!r} is unknown{_nearest(kind, KINDS)}")
+            faults.append(f"arm {name}: kind {kind!r} is unknown{nearest(kind, KINDS)}")
         if kind != SHUFFLED and recipe.options.get("shuffle_reports"):
             faults.append(f'arm {name} shuffles reports; say "kind": "shuffled", so that it is checked')
         if not name.replace("_", "").replace("-", "").isalnum():
@@ -201,57 +161,3 @@ def _arms(given: Any, seeds: list[int], faults: list[str]) -> dict[str, Arm]:
             faults.append(f"arm {name}: control is {control!r}; name an arm of the kind {SHUFFLED!r}")
         arms[name] = Arm(kind, recipe, tuple(own), control)
     return arms
-
-
-def _tasks(given: Any, arms: Mapping[str, Arm], faults: list[str]) -> dict[str, dict[str, Any]]:
-    if not isinstance(given, Mapping) or not given:
-        faults.append(f"tasks must be an object with some of {', '.join(TASKS)}")
-        return {}
-    _names(given, tuple(TASKS), "tasks", faults)
-    tasks = {}
-    for name, one in given.items():
-        if name not in TASKS or not isinstance(one, Mapping):
-            if name in TASKS:
-                faults.append(f"task {name} is {one!r}; give an object, {{}} for its defaults")
-            continue
-        if "overlays" not in TASKS[name]:
-            _names(one, tuple(TASKS[name]), f"task {name}", faults)
-        tasks[name] = {**TASKS[name], **one}
-        asked = tasks[name]["arms"]
-        if asked is not None and not (isinstance(asked, list) and all(arm in arms for arm in asked)):
-            faults.append(f"task {name}: arms is {asked!r}; give a list of arms of the plan: {', '.join(arms)}")
-        labels = tasks[name].get("labels", [ALL])
-        if not isinstance(labels, list) or not _whole_numbers([n for n in labels if n != ALL], least=1) or not labels:
-            faults.append(
-                f'task {name}: labels is {labels!r}; give numbers of cases, or "all", such as [20, 50, "all"]'
-            )
-        if "overlays" in TASKS[name]:
-            _recipe(one, f"task {name}", faults, known=tuple(TASKS[name]))
-        else:
-            faults += _probe(name, tasks[name])
-    return tasks
-
-
-def _probe(name: str, asked: Mapping[str, Any]) -> list[str]:
-    if not _whole_numbers([asked["draws"], *asked["strides"]], least=1):
-        return [f"task {name}: draws and strides must be whole numbers above 0"]
-    pool = asked["pool"]
-    budgets = [labels for labels in asked["labels"] if labels != ALL] if isinstance(asked["labels"], list) else []
-    if pool is not None and not (_whole_numbers([pool], least=1) and all(labels <= pool for labels in budgets)):
-        return [f"task {name}: pool is {pool!r}; give a number of cases, not below those of labels, or null for all"]
-    return []
-
-
-def _names(given: Mapping[str, Any], known: Sequence[str], where: str, faults: list[str]) -> None:
-    faults += [f"{where} has no entry {key!r}{_nearest(key, known)}" for key in given if key not in known]
-
-
-def _nearest(name: Any, known: Sequence[str] | Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
-
-
-def _whole_numbers(values: Any, *, least: int) -> bool:
-    return isinstance(values, list) and all(
-        isinstance(one, int) and not isinstance(one, bool) and one >= least for one in values
-    )
