@@ -103,6 +103,8 @@ OPTIONS: dict[str, kind.Kind] = {
     "standardise_text": flag(),
     "contrast_weight": number(least=0),
     "sentence_weight": number(least=0),
+    "sentence_task": one_of("volumes", "pairs", "report", "opposites", "clusters"),
+    "sentence_clusters": whole(2, "clusters of sentences"),
     "text_windows": whole(1, "windows of a volume"),
     "text_chunk": whole(1, "windows at once"),
     "text_sentences": whole(1, "sentences of a report"),

@@ -94,11 +94,12 @@ def view_steps(
     )
 
 
-def prepare_batch(*, use_text: bool, use_sentences: bool) -> PrepareBatchExtraInput:
+def prepare_batch(*, use_text: bool, use_sentences: bool, use_opposites: bool = False) -> PrepareBatchExtraInput:
     """What of a batch goes into ``PretrainNetwork.forward``, under the same names."""
     keys = ["corrupted", "patient"]
     keys += ["report", "report_mask", "report_id"] if use_text else []
     keys += SENTENCE_SIDE if use_sentences else []
+    keys += ["opposite"] if use_sentences and use_opposites else []
     return PrepareBatchExtraInput({key: key for key in keys})
 
 

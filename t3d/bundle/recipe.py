@@ -83,6 +83,7 @@ def pretraining_settings() -> dict[str, Any]:
         "use_restoration": option("restoration_weight") > 0,
         "use_sentences": option("use_text") and option("sentence_weight") > 0,
         "use_alignment": option("alignment_weight") > 0,
+        "sentence_clusters": option("sentence_clusters") if option("sentence_task") == "clusters" else 0,
     }
 
 

@@ -14,11 +14,11 @@ from t3d.evaluate.wrong_reports import another_report, least_alike_report
 from t3d.losses.contrast import contrast_losses, top1_hits
 from t3d.losses.gather import gather_rows
 from t3d.losses.restoration import restoration_error
-from t3d.losses.sentence_contrast import RAW, SentenceContrast, sentence_hits
+from t3d.losses.sentence_answers import RAW, SentenceTask, sentence_hits
 from t3d.networks.view_pairs import pair_views
 
 # what a step of the sentence contrast reads beside the views; no control changes it, so only one pass pays for it
-SENTENCE_SIDE = ("windows", "window_mask", "said", "said_mask", "drawn")
+SENTENCE_SIDE = ("windows", "window_mask", "said", "said_mask", "drawn", "opposite")
 _BODY = 0.2  # of the scaled image, above which there is body
 
 
@@ -35,7 +35,7 @@ class MeasureGauges:
 
     def __init__(self, *, temperature: float = 0.1, standardised: bool = True) -> None:
         self.temperature = temperature
-        self.sentences = SentenceContrast(temperature=temperature, **({} if standardised else RAW))
+        self.sentences = SentenceTask(temperature=temperature, **({} if standardised else RAW))
 
     def __call__(self, engine: Engine, batchdata: dict) -> dict[str, Tensor]:
         """Measure one batch."""
