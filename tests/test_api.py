@@ -19,6 +19,7 @@ from safetensors.numpy import load_file
 
 import t3d
 from t3d.api.info import describe
+from t3d.cli import main
 from t3d.errors import T3DError
 
 
@@ -143,17 +144,21 @@ def test_weights_of_another_training_are_refused_though_they_fit(trained_segment
 
 
 @pytest.mark.parametrize("task", ["segmentation", "classification", "encoder"])
-def test_info_says_what_a_model_takes_and_gives(task, trained_segmentation, trained_classification, encoder, tmp_path):
+def test_info_says_what_a_model_takes_and_gives(task, trained_segmentation, trained_classification, encoder, capsys):
     folder = {"segmentation": trained_segmentation, "classification": trained_classification, "encoder": encoder}[task]
-    line = [sys.executable, "-m", "t3d", "info", str(folder / "models")]
-    done = subprocess.run([*line, "--json"], cwd=tmp_path, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    facts = json.loads(done.stdout)
+    main(["info", str(folder / "models"), "--json"])
+    facts = json.loads(capsys.readouterr().out)
     assert facts["kind"] == task and facts["takes"]["spacing"] == [12.0] * 3
     assert {"segmentation": "labels", "classification": "findings", "encoder": "embedding"}[task] in facts["gives"]
-    said = subprocess.run(line, cwd=tmp_path, env=environment(), capture_output=True, text=True)
-    assert said.returncode == 0, said.stderr
-    assert said.stdout.startswith(f"{task}, for t3d.")
+    main(["info", str(folder / "models")])
+    assert capsys.readouterr().out.startswith(f"{task}, for t3d.")
+
+
+def test_info_is_a_command_whose_output_is_json_alone(encoder, tmp_path):
+    line = [sys.executable, "-m", "t3d", "info", str(encoder / "models"), "--json"]
+    done = subprocess.run(line, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["kind"] == "encoder"
 
 
 def test_importing_t3d_is_cheap():

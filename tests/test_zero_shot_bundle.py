@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from bundle_runs import finish
+from bundle_runs import finish_here
 from monai.bundle import ConfigWorkflow
 from pretrain_runs import BUNDLE, command, config_files, places, run
 
@@ -150,7 +150,7 @@ def test_a_network_without_a_head_for_texts_is_one_plain_line(trained, cohort, t
     record["network"] |= {"use_alignment": False, "use_sentences": False}
     del record["files"]  # these are other weights
     (models / "encoder.json").write_text(json.dumps(record))
-    result = finish(command(("inference", "zero_shot"), cohort, tmp_path), tmp_path)
+    result = finish_here(command(("inference", "zero_shot"), cohort, tmp_path), tmp_path)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert "no head for texts" in result.stderr and "sentence_weight" in result.stderr

@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser
 from t3d.errors import T3DError
 from t3d.files import json_bytes, sha256
 from t3d.networks.recorded import recorded_names
-from t3d.networks.volume_classifier import RECORDED
+from t3d.networks.volume_classifier import RECORDED, VolumeClassifier
 
 LINE = "_comment_"  # the entry of a config above which its options stand
 # Options that may change between two sessions of one training: everything else is part of the recipe.
@@ -65,6 +65,25 @@ def run_recipe(**derived: Any) -> dict[str, Any]:
 def classifier_settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Of a recipe of ``run_recipe`` what builds the classifier again."""
     return {name: recipe[name] for name in RECORDED}
+
+
+def classifier_names() -> list[str]:
+    """Names of the options that ``classifier`` reads, where a config has them: the settings of the network."""
+    return [name for name in inspect.signature(VolumeClassifier).parameters if name != "num_findings"]
+
+
+def classifier(num_findings: int, **settings: Any) -> VolumeClassifier:
+    """The network of the classification config that is being resolved: its settings are the options of their names.
+
+    Args:
+        num_findings: F.
+        **settings: in place of options, such as ``load(net_override=..)`` sets.
+    """
+    parser = _running_parser()
+    config: Any = parser.config
+    option: Any = parser.ref_resolver.get_resolved_content
+    options = {name: option(name) for name in classifier_names() if name in config and name not in settings}
+    return VolumeClassifier(num_findings=num_findings, **options, **settings)
 
 
 def pretraining_settings() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The report's side of pre-training: one object for the text encoder, its cache and the steps of an item."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -37,6 +38,9 @@ class ReportSide:
             frozen encoder in any case.
         sentence_sections: whose sentences are asked, see ``spoken_sentences``.
         use_opposites: with sentences, items also have their opposites (``OppositesOfReportd``).
+
+    Attributes:
+        recorded: what a record beside the weights keeps of it, under the names of the options.
     """
 
     def __init__(
@@ -66,6 +70,16 @@ class ReportSide:
             "max_tokens": max_tokens,
             "sections": sections,
             "drop_comparisons": drop_comparisons,
+        }
+        # a folder is recorded as where it lies, wherever a later stage starts
+        folder = os.path.abspath(text_encoder) if text_encoder and os.path.isdir(text_encoder) else None
+        self.recorded: dict[str, Any] = {
+            "text_encoder": folder or text_encoder,
+            "text_revision": revision,
+            **self._options,
+            "report_cache": report_cache,
+            "sentence_sections": sentence_sections,
+            "trained_text_layers": trained_layers,
         }
 
     @cached_property

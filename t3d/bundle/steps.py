@@ -1,6 +1,7 @@
 """The one way from a CT file to what a network sees, for every stage of every bundle."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypedDict
 
 from monai.transforms import (
@@ -12,6 +13,7 @@ from monai.transforms import (
 )
 
 from t3d.transforms.lazy_volume import LazyVolumed
+from t3d.volume.listed import is_prepared
 from t3d.volume.load import LoadVolumed
 
 
@@ -70,3 +72,12 @@ def stored_volume(preparation: Preparation, *, body_level: float | None = None, 
             keeps the whole volume.
     """
     return LazyVolumed("image", **preparation, body_level=body_level, margin=margin)
+
+
+def is_prepared_for(datalist_file: str | Path, *, preparation: Preparation) -> bool:
+    """Whether the files of a datalist are those of ``t3d prepare``; see ``is_prepared``.
+
+    Raises:
+        T3DError: they are, for another grid.
+    """
+    return is_prepared(datalist_file, spacing=preparation["spacing"], orientation=preparation["orientation"])

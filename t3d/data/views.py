@@ -77,15 +77,23 @@ def collate_views(batch: Sequence[Mapping[str, Any] | list[Mapping[str, Any]]]) 
     return joined
 
 
-def view_loader(dataset: ViewDataset, sampler: Sampler[list[Draw]], *, num_workers: int = 0) -> DataLoader:
+def view_loader(
+    dataset: Dataset, sampler: Sampler[list[Draw]], *, transform: Callable | None = None, num_workers: int = 0
+) -> DataLoader:
     """MONAI DataLoader over the batches of a `CohortBatchSampler`.
+
+    Args:
+        dataset: a `ViewDataset`, or with `transform` what one is made of.
+        sampler: gives the draws of each batch.
+        transform: the random transforms.
+        num_workers: processes that load.
 
     Workers persist between epochs; memory is pinned when CUDA is there. The loader has a random generator of
     its own: building MONAI's DataLoader without one resets torch's global generator, and every iteration
     draws from it, so a resumed run would differ from an undisturbed one.
     """
     return DataLoader(
-        dataset,
+        dataset if transform is None else ViewDataset(dataset, transform),  # type: ignore[arg-type]
         num_workers=num_workers,
         batch_sampler=sampler,
         collate_fn=collate_views,
