@@ -18,7 +18,7 @@ MOST_LINES = {"train": 370, "inference": 135, "evaluate": 60, "zero_shot": 55, "
 LONGER = {
     "t3d_pretrain-train": 390,
     "t3d_classification-train": 388,
-    "t3d_segmentation-train": 393,
+    "t3d_segmentation-train": 395,
     "t3d_segmentation-inference": 148,
 }
 LONGEST = 120

@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from t3d.errors import T3DError
 from t3d.train.bfloat16_on_cpu import CheckBfloat16
+from t3d.train.compiled import compile_in_place
 from t3d.train.finite_steps import FiniteSteps
 
 
@@ -41,6 +42,7 @@ class GuardedTrainer(SupervisedTrainer):
         clip_norm: largest norm of all gradients together; None leaves them.
         accumulate: batches per optimizer step; what is left at the end of an epoch makes a step too.
         late: whether a step's numbers are read one step later; None does so on a card.
+        compile: whether the network is compiled, see ``compile_in_place``; not MONAI's, which renames the weights.
         **kwargs: as for ``SupervisedTrainer``.
 
     Raises:
@@ -51,7 +53,13 @@ class GuardedTrainer(SupervisedTrainer):
     checkpoints: Path | None = None
 
     def __init__(
-        self, *, clip_norm: float | None = 1.0, accumulate: int = 1, late: bool | None = None, **kwargs: Any
+        self,
+        *,
+        clip_norm: float | None = 1.0,
+        accumulate: int = 1,
+        late: bool | None = None,
+        compile: bool = False,
+        **kwargs: Any,
     ) -> None:
         if accumulate < 1:
             raise T3DError(f"accumulate {accumulate} must be 1 or more batches per step")
@@ -65,12 +73,19 @@ class GuardedTrainer(SupervisedTrainer):
         self._finite = FiniteSteps()
         self.add_event_handler(Events.STARTED, lambda _: self._finite.start())
         self.add_event_handler(Events.STARTED, self._keep_scaler_for_float16)
-        if (
-            self.amp
-            and self.amp_kwargs.get("dtype") == torch.bfloat16
-            and torch.device(self.state.device).type == "cpu"
-        ):
+        on_cpu = torch.device(self.state.device).type == "cpu"
+        watched = self.amp and self.amp_kwargs.get("dtype") == torch.bfloat16 and on_cpu
+        if watched:
             CheckBfloat16(self.network).attach(self)
+        self._to_compile = compile
+        # what is watched in the first step runs as it is written
+        self.add_event_handler(Events.ITERATION_COMPLETED if watched else Events.STARTED, self._compile)
+
+    @staticmethod
+    def _compile(engine: "GuardedTrainer") -> None:
+        if engine._to_compile:
+            engine._to_compile = False
+            compile_in_place(engine.network, device=engine.state.device)
 
     @staticmethod
     def _keep_scaler_for_float16(engine: "GuardedTrainer") -> None:
