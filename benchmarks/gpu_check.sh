@@ -100,9 +100,11 @@ part text_encoder 60 "$python" -m t3d tiny_bert "$work/data/datalist.json" --out
 pretrain=$(configs pretrain train demo)
 segmentation=$(configs segmentation train demo)
 classification=$(configs classification train demo)
+compiled=(--compile True --backbone segres --feature_size 8)
 few=(--seed 1)
 short=(--max_epochs 1 --steps_per_epoch 4)
 if [ -n "$tiny" ]; then
+    compiled+=(--stem_stride 4)
     few=(--steps_per_epoch 2 --batch_size 2)
     short=(--max_epochs 1 --steps_per_epoch 2 --batch_size 2)
 fi
@@ -110,8 +112,8 @@ fi
 whole_recipe() {
     run pretrain recipe_96 "$(configs pretrain train)" --spacing '[4.0,4.0,4.0]' "${recipe[@]}" --max_epochs 1 \
         --steps_per_epoch 4 --text_encoder "$work/bert" --text_width 64
-    run pretrain pretrain_compiled "$pretrain" "${short[@]}" --compile True --backbone segres --feature_size 8
-    run segmentation segmentation_compiled "$segmentation" "${short[@]}" --compile True --backbone segres --feature_size 8
+    run pretrain pretrain_compiled "$pretrain" "${short[@]}" "${compiled[@]}"
+    run segmentation segmentation_compiled "$segmentation" "${short[@]}" "${compiled[@]}"
 }
 # bfloat16 through the bundles, and what the trained models say; a training goes on
 in_bfloat16() {

@@ -28,9 +28,10 @@ from trainer_steps import trainer_steps
 
 from t3d.networks.fitting_window import fitting_window
 from t3d.networks.window_attention import fuse_attention
-from t3d.train.compiled import compile_in_place
+from t3d.train import compiled
 
 MIB = 2**20
+LEAST = 64  # crops of networks that normalise their deepest map, which must have more than one voxel
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": None}
 
 
@@ -39,6 +40,10 @@ def pretraining(name: str) -> Callable:
     recipe = RECIPES[name]
 
     def made(batch: int, size: int, width: int, device: str, **network: Any) -> tuple[nn.Module, Callable]:
+        if recipe.stock:
+            size = max(size, LEAST)
+        if "feature_size" in recipe.network:  # of another encoder, as much smaller in a rehearsal
+            network["feature_size"] = recipe.network["feature_size"] * width // 48
         net = build(recipe, size=size, width=width, **network).to(device)
         inputs, loss_of = batch_of(recipe, batch=batch, size=size, device=device), step_loss(recipe)
         return net, lambda model: loss_of(model, inputs)
@@ -48,7 +53,7 @@ def pretraining(name: str) -> Callable:
 
 def segmentation(batch: int, size: int, width: int, device: str, **network) -> tuple[nn.Module, Callable]:
     """The segmentation bundle's network and loss on crops with 14 classes."""
-    size = max(size, 64)  # one voxel of the deepest map cannot be normalised
+    size = max(size, LEAST)
     options = {"window_size": fitting_window(size), **network}
     net = fuse_attention(SwinUNETR(in_channels=1, out_channels=14, feature_size=width, **options)).to(device)
     image = torch.rand(batch, 1, size, size, size, device=device)
@@ -102,7 +107,7 @@ def measure(row: tuple, size: int, width: int, device: str, steps: int) -> dict:
         dtype = TYPES[type_name] if device == "cuda" else None
         return trainer_steps(net, loss_of, steps=steps, late=how.endswith("late"), dtype=dtype, device=device)
     if how == "compiled":
-        compile_in_place(net, device=device)
+        compiled.compile_in_place(net, device=device)
     optimizer = torch.optim.AdamW(net.parameters(), 1e-4)
     dtype = TYPES[type_name]
     scaler = torch.amp.GradScaler(device, enabled=dtype is torch.float16)
@@ -175,10 +180,12 @@ def main(
 ) -> None:  # fmt: skip
     """Measure row after row into ``out`` until the seconds are over."""
     start = time.monotonic()
+    if device == "cpu":
+        compiled.BACKEND = "aot_eager"  # traces the same graphs; kernels for a processor take minutes to build
     rows = [(kind, min(batch, most_volumes), *rest) for kind, batch, *rest in ROWS]
     jobs = [(row, lambda row=row: measure(row, crop_size, feature_size, device, steps)) for row in rows]
     volume = ("inference of " + "x".join(map(str, shape)), 4, "bf16", {}, "")
-    jobs.insert(11, (volume, lambda: whole_volume(tuple(shape), max(crop_size, 64), feature_size, device)))
+    jobs.insert(11, (volume, lambda: whole_volume(tuple(shape), max(crop_size, LEAST), feature_size, device)))
     with Path(out).open("w", encoding="utf-8") as file:
         for row, job in jobs:
             kind, batch, type_name, options, how = row
