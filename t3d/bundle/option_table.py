@@ -30,6 +30,7 @@ OPTIONS: dict[str, kind.Kind] = {
     "cache_rate": number("share of the cases that stay in memory", least=0, most=1),
     "sw_batch_size": whole(1, "windows at once"),
     "use_checkpoint": flag(),
+    "compile": flag(),
     "blend_on_cpu": flag(),
     "cached_features": flag(),
     "onnx_providers": names("CPUExecutionProvider"),

@@ -21,8 +21,8 @@ FREE = frozenset(
         *("dataset_dir", "datalist_file", "ckpt_dir", "output_dir", "tracking_uri"),
         *("report_cache_dir", "feature_cache_dir"),
         # the machine, its memory and its speed
-        *("device", "num_workers", "cache_rate", "amp", "amp_dtype", "use_checkpoint", "sw_batch_size"),
-        "blend_on_cpu",
+        *("device", "num_workers", "cache_rate", "amp", "amp_dtype", "use_checkpoint", "compile"),
+        *("sw_batch_size", "blend_on_cpu"),
         # how long, and how often something is looked at, kept or said
         *("max_epochs", "schedule_epochs", "val_interval", "checkpoint_every", "keep_checkpoints", "log_every"),
         # permissions
