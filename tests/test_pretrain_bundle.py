@@ -1,5 +1,6 @@
 import inspect
 import json
+import math
 import shutil
 
 import numpy as np
@@ -16,6 +17,7 @@ from t3d.errors import plain_message
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.recorded import network_settings
 from t3d.networks.swin_encoder import swin_transformer
+from t3d.reports.sentence_kinds import CLAIMS
 from t3d.weights import load_encoder
 
 NAMES = ("train", "demo", "align")
@@ -128,6 +130,10 @@ def test_gauges_are_written_with_all_names(trained):
                  "effective_rank", "batch_size", "cases"):  # fmt: skip
         assert isinstance(gauges[name], (int, float)), name
     assert gauges["tic_chance"] == 0.5 and gauges["batch_size"] == 2
+    assert gauges["tic_loss"] - gauges["tic_loss_excess"] == pytest.approx(math.log(2))
+    kinds = gauges["sentence_kinds"]
+    assert sum(kinds[name]["sentences"] for name in CLAIMS if name in kinds) > 0
+    assert len((trained / "eval" / "sentence_kinds.md").read_text().splitlines()) == 2 + len(kinds)
     assert gauges["verdict"]
     assert (trained / "eval" / "gauges.png").stat().st_size > 1000
 

@@ -14,7 +14,15 @@ from t3d.data.sampling import Draw
 
 MATCHED_KEY = "matched_position"
 # What fills the tokens and sentences that a shorter report of the batch lacks; the mask hides them.
-_FILL = {"report": 0, "report_mask": False, "report_sentence": -1, "said": 0, "said_mask": False, "said_weight": 0}
+_FILL = {
+    "report": 0,
+    "report_mask": False,
+    "report_sentence": -1,
+    "said": 0,
+    "said_mask": False,
+    "said_weight": 0,
+    "said_kind": 0,
+}
 
 
 class ViewDataset(Dataset):

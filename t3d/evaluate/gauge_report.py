@@ -1,4 +1,4 @@
-"""Gauges on disk: ``gauges.json`` and a figure; and their verdict in the log."""
+"""Gauges on disk: ``gauges.json``, a figure and a table; and their verdict in the log."""
 
 import logging
 from pathlib import Path
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
 from t3d.evaluate.metric_report import without_nan
+from t3d.evaluate.sentence_gauges import kind_table
 from t3d.evaluate.verdict import verdict
 from t3d.files import json_bytes
 
@@ -62,7 +63,9 @@ PANELS = (
 
 
 class GaugeReport:
-    """Writes ``gauges.json`` and ``gauges.png`` when the evaluator has finished.
+    """Writes ``gauges.json`` and ``gauges.png`` when the evaluator has finished, and which sentences are learnt.
+
+    The last, a table in ``sentence_kinds.md``, only where sentences were asked.
 
     Args:
         output_dir: made if absent.
@@ -78,19 +81,24 @@ class GaugeReport:
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def write(self, engine: Engine) -> None:
-        """Write both files on the first process."""
+        """Write the files on the first process."""
         if idist.get_rank() != 0:
             return
         gauges = engine.state.gauges
         sentences = [str(said) for said in verdict(gauges)]
         content = {**gauges, "verdict": sentences, "settings": self.settings}
         figure = draw(gauges)
+        table = kind_table(gauges["sentence_kinds"]) if gauges.get("sentence_kinds") else []
+        kinds = {self.folder / "sentence_kinds.md": ("\n".join(table) + "\n").encode()} if table else {}
         write_atomically(
             {
+                **kinds,
                 self.folder / "gauges.png": lambda file: figure.savefig(file, format="png", dpi=120),
                 self.folder / "gauges.json": json_bytes(without_nan(content)),
             }
         )
+        for line in table:
+            logger.info(line)
         for sentence in sentences:
             logger.info(sentence)
         logger.info("gauges written to %s", self.folder / "gauges.json")

@@ -9,6 +9,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
 
+from t3d.evaluate.sentence_gauges import summarise_kinds
 from t3d.metrics.intervals import bootstrap_mean
 
 logger = logging.getLogger(__name__)
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 # gauge -> value per case that it is the mean of; a recipe without a task lacks its gauges
 NAMES = {
     "tic_accuracy": "hit",
+    "tic_loss": "tic_loss",
+    "tic_loss_excess": "tic_excess",
     "tic_shortcut": "shortcut_hit",
     "tic_histogram": "histogram_hit",
     "text_gain_contrast": "contrast_gain",
@@ -70,6 +73,7 @@ def summarise(values: dict[str, Tensor], *, batch_size: int) -> dict:
             gauges |= {name: mean, f"{name}_interval": interval}
         else:
             gauges |= {name: None, f"{name}_interval": None}
+    gauges["sentence_kinds"] = summarise_kinds(values)
     gauges["effective_rank"] = effective_rank(values["volume"])
     gauges["embedding_width"] = values["volume"].shape[1]
     gauges["batch_size"] = batch_size

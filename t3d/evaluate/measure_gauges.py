@@ -10,11 +10,12 @@ from torch import Tensor
 
 from t3d.data.name_numbers import name_numbers
 from t3d.evaluate.histogram import histogram_hits
+from t3d.evaluate.sentence_gauges import sentence_values
 from t3d.evaluate.wrong_reports import another_report, least_alike_report
 from t3d.losses.contrast import contrast_losses, top1_hits
 from t3d.losses.gather import gather_rows
 from t3d.losses.restoration import restoration_error
-from t3d.losses.sentence_contrast import RAW, SentenceContrast, sentence_hits
+from t3d.losses.sentence_contrast import RAW, SentenceContrast
 from t3d.networks.view_pairs import pair_views
 
 # what a step of the sentence contrast reads beside the views; no control changes it, so only one pass pays for it
@@ -64,14 +65,17 @@ class MeasureGauges:
                     "histogram_hit": _histogram_hits(image, corrupted, patient),
                     "tic_chance": _chance(len(image), patient, image.device),
                 }
+                values["tic_loss"] = self._losses(right["anchor"], right["candidate"], patient)
+                # a guess among as many candidates loses log of their number
+                values["tic_excess"] = values["tic_loss"] + values["tic_chance"].log()
                 # a case whose batch holds nobody else has nothing to be told from
                 alone = values["tic_chance"] == 1
-                for name in ("hit", "shortcut_hit", "histogram_hit", "tic_chance"):
+                for name in ("hit", "shortcut_hit", "histogram_hit", "tic_chance", "tic_loss", "tic_excess"):
                     values[name] = values[name].masked_fill(alone, torch.nan)
             if "restored" in right:
                 values |= _restoration(right)
             if "sentence" in right:
-                values |= self._sentences(right, patient)
+                values |= self._sentences(right, patient, batchdata.get("said_kind"), spoken["drawn"])
             if inputs and ("anchor" in right or "restored" in right):
                 values |= self._wrong_reports(network, image, corrupted, inputs, right, report_id, patient, spoken)
         return values
@@ -109,15 +113,15 @@ class MeasureGauges:
     def _losses(self, anchor: Tensor, candidate: Tensor, patient: Tensor | None) -> Tensor:
         return contrast_losses(anchor.float(), candidate.float(), temperature=self.temperature, patient=patient)
 
-    def _sentences(self, output: Mapping[str, Tensor], patient: Tensor | None) -> dict[str, Tensor]:
-        """Per case, over its asked sentences: how many find a volume that says them, and by chance; NaN for none."""
+    def _sentences(
+        self, output: Mapping[str, Tensor], patient: Tensor | None, said_kind: Tensor | None, drawn: Tensor
+    ) -> dict[str, Tensor]:
         owner = output["owner"]
         answers = self.sentences.answers(output["spoken"], owner, output["said"], output["said_mask"], patient)
-        found = sentence_hits(gather_rows(output["volume"]), output["sentence"], answers)
-        cases = torch.arange(len(output["volume"]), device=owner.device)
-        of_case = (owner[answers.asked] == cases.unsqueeze(1)).float()
-        hit, chance = ((of_case @ value.float()) / of_case.sum(dim=1) for value in found)
-        return {"sentence_hit": hit, "sentence_chance": chance}
+        kind = None if said_kind is None else said_kind.to(drawn).gather(1, drawn.clamp_min(0)).flatten()
+        volumes = gather_rows(output["volume"])
+        cases = len(output["volume"])
+        return sentence_values(volumes, output["sentence"], answers, owner=owner, kind=kind, cases=cases)
 
 
 def _hits(output: Mapping[str, Tensor], patient: Tensor | None) -> Tensor:
