@@ -1,4 +1,4 @@
-"""Gauges on disk: ``gauges.json``, a figure and a table; and their verdict in the log."""
+"""Gauges on disk: ``gauges.json``, a figure and tables; and their verdict in the log."""
 
 import logging
 from pathlib import Path
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
 from t3d.evaluate.metric_report import without_nan
+from t3d.evaluate.region_gauges import region_table
 from t3d.evaluate.sentence_gauges import kind_table
 from t3d.evaluate.verdict import verdict
 from t3d.files import json_bytes
@@ -63,9 +64,9 @@ PANELS = (
 
 
 class GaugeReport:
-    """Writes ``gauges.json`` and ``gauges.png`` when the evaluator has finished, and which sentences are learnt.
+    """Writes ``gauges.json`` and ``gauges.png`` when the evaluator has finished, and tables of what was measured.
 
-    The last, a table in ``sentence_kinds.md``, only where sentences were asked.
+    ``sentence_kinds.md`` where sentences were asked, ``restoration_regions.md`` where cases have labels.
 
     Args:
         output_dir: made if absent.
@@ -88,16 +89,17 @@ class GaugeReport:
         sentences = [str(said) for said in verdict(gauges)]
         content = {**gauges, "verdict": sentences, "settings": self.settings}
         figure = draw(gauges)
-        table = kind_table(gauges["sentence_kinds"]) if gauges.get("sentence_kinds") else []
-        kinds = {self.folder / "sentence_kinds.md": ("\n".join(table) + "\n").encode()} if table else {}
+        tables = {"sentence_kinds": kind_table, "restoration_regions": region_table}
+        written = {name: table(gauges[name]) for name, table in tables.items() if gauges.get(name)}
+        beside = {self.folder / f"{name}.md": ("\n".join(lines) + "\n").encode() for name, lines in written.items()}
         write_atomically(
             {
-                **kinds,
+                **beside,
                 self.folder / "gauges.png": lambda file: figure.savefig(file, format="png", dpi=120),
                 self.folder / "gauges.json": json_bytes(without_nan(content)),
             }
         )
-        for line in table:
+        for line in (line for lines in written.values() for line in lines):
             logger.info(line)
         for sentence in sentences:
             logger.info(sentence)
