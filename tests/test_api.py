@@ -76,7 +76,7 @@ def test_classify_equals_inference(trained_classification, cohort):
 
 def test_embed_equals_inference(encoder, oblique, tmp_path):
     folder, path = oblique
-    pretrain_runs.infer(folder, encoder, output_dir=str(tmp_path / "out"), save_map=True)
+    pretrain_runs.infer(folder, encoder, output_dir=str(tmp_path / "out"), save_map=True, scales=[8, 32])
     written = load_file(tmp_path / "out" / "tilted.safetensors")
     for ct in forms(path):
         found = t3d.embed(ct, encoder / "models", device="cpu")
@@ -84,6 +84,13 @@ def test_embed_equals_inference(encoder, oblique, tmp_path):
         np.testing.assert_allclose(found.features, written["features"], atol=1e-5)
         np.testing.assert_allclose(found.map, written["map"], atol=1e-5)
         np.testing.assert_allclose(found.affine, written["map_affine"], atol=1e-6)
+        assert found.scales == {}
+    scales = t3d.embed(path, encoder / "models", device="cpu", scales=(8, 32)).scales
+    for stride, scale in scales.items():
+        np.testing.assert_allclose(scale.features, written[f"features_{stride}"], atol=1e-5)
+        np.testing.assert_allclose(scale.map, written[f"map_{stride}"], atol=1e-5)
+        np.testing.assert_allclose(scale.affine, written[f"map_affine_{stride}"], atol=1e-6)
+    assert scales[8].map.shape[1] == 4 * scales[32].map.shape[1]
     assert np.linalg.norm(found.vector) == pytest.approx(1, abs=1e-5)
 
 

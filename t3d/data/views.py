@@ -22,6 +22,7 @@ _FILL = {
     "said_mask": False,
     "said_weight": 0,
     "opposite": 0,
+    "said_kind": 0,
 }
 
 

@@ -81,6 +81,7 @@ class TextImageEncoder(nn.Module):
             use_checkpoint=use_checkpoint,
         )
         self.add_module(self.backbone.attribute, encoder)
+        self.strides = encoder.strides
         self.stride = encoder.strides[-1]
         self.map_strides = strides_from(encoder, fuse_stride, backbone=backbone)
         self.fuse_stride = self.map_strides[0]
@@ -139,6 +140,22 @@ class TextImageEncoder(nn.Module):
         """
         maps = self.encode(windows.unsqueeze(1))
         return maps[:, 0], self.summary.tokens(as_tokens(maps))[:, 0]
+
+    def window_scales(self, windows: Tensor, scales: Sequence[int]) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """``window_features``, and the encoder's own maps (N, C_d, X/d, ..) of the strides d, in one pass.
+
+        Raises:
+            T3DError: the encoder has no map of a stride.
+        """
+        if not scales or not set(scales) <= set(self.strides) or len(set(scales)) < len(scales):
+            raise T3DError(
+                f"scales {list(scales)}: name some of the encoder's maps, which have the strides {list(self.strides)}"
+            )
+        check_crop(windows, stride=self.stride)
+        strides = [stride for stride in self.strides if stride in {*self.map_strides, *scales}]
+        maps = dict(zip(strides, self.vision(windows, strides=strides), strict=True))
+        fused = self.lateral([maps[stride] for stride in self.map_strides])
+        return fused, self.summary.tokens(fused.flatten(2).transpose(1, 2)), [maps[stride] for stride in scales]
 
     def embed_pooled(self, pooled: Tensor) -> Tensor:
         """Unit embedding (1, D) of one volume from the statistics of its windows (W, k C)."""
