@@ -8,7 +8,8 @@ from bundle_runs import REPOSITORY
 
 from t3d.errors import T3DError
 from t3d.study.graph import make_graph
-from t3d.study.plan import PLANS, make_plan, read_plan
+from t3d.study.plan import make_plan, read_plan
+from t3d.study.plan_file import PLANS, read_plan_file
 from t3d.study.run import share_of
 
 BUNDLES = REPOSITORY / "bundles"
@@ -19,7 +20,7 @@ def planned(change=None, **entries):
     content = {**copy.deepcopy(TINY), **entries}
     if change is not None:
         change(content)
-    return make_plan(content, folder=PLANS, name="plan.json")
+    return make_plan(content, name="plan.json")
 
 
 def keys(plan) -> dict[str, str]:
@@ -79,6 +80,34 @@ def test_a_plan_or_an_overlay_that_is_not_there():
         read_plan("study_moon")
     with pytest.raises(T3DError, match="t3d_pretrain has no configuration 'visiononly'; it has .*vision_only"):
         keys(planned(arms={"untrained": {"overlays": ["visiononly"]}}))
+
+
+def written(folder, **plans) -> None:
+    for name, content in plans.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def test_a_plan_extends_another_one(tmp_path):
+    (tmp_path / "sub").mkdir()
+    written(tmp_path / "sub", base={"cohort": {"datalist": "list.json"}, "seeds": [1], "extends": "study_tiny"})
+    written(tmp_path, one={"extends": "sub/base.json", "tasks": {"organs": {}}})
+    found = read_plan_file(tmp_path / "one.json")
+    assert found["cohort"] == {"datalist": str(tmp_path / "sub" / "list.json")}  # of the file that names it
+    assert found["seeds"] == [1] and found["tasks"] == {"organs": {}} and found["arms"] == TINY["arms"]
+    assert "extends" not in found
+
+
+def test_plans_that_extend_each_other_in_a_circle_are_refused(tmp_path):
+    written(tmp_path, a={"extends": "b.json"}, b={"extends": "a.json"}, c={"extends": "c.json"}, d={"extends": 3})
+    with pytest.raises(T3DError, match="in a circle, a.json -> b.json -> a.json; take one extends out"):
+        read_plan(tmp_path / "a.json")
+    with pytest.raises(T3DError, match="c.json -> c.json"):
+        read_plan(tmp_path / "c.json")
+    with pytest.raises(T3DError, match="extends is 3; give the file of a plan"):
+        read_plan(tmp_path / "d.json")
+    written(tmp_path, e={"extends": "study_moon"})
+    with pytest.raises(T3DError, match="study_moon.* give a file or a shipped plan: study_cpu"):
+        read_plan(tmp_path / "e.json")
 
 
 def test_the_graph_of_the_tiny_plan():
