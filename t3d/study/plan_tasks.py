@@ -13,8 +13,8 @@ _RUN: dict[str, Any] = {"overlays": [], "options": {}, "arms": None}
 TASKS: dict[str, dict[str, Any]] = {
     "probe": {"labels": [ALL], "pool": None, "draws": 10, "strides": [8, 16, 32], "l2": 100.0, "arms": None},
     "findings": {"labels": [ALL], **_RUN},
-    "organs": {"labels": [ALL], **_RUN},
-    "lesions": {"labels": [ALL], **_RUN},
+    "organs": {"labels": [ALL], **_RUN, "test_cases": None},
+    "lesions": {"labels": [ALL], **_RUN, "test_cases": None},
     "zero_shot": dict(_RUN),
     "retrieval": dict(_RUN),
 }
@@ -50,6 +50,9 @@ def read_tasks(given: Any, arms: Collection[str], faults: list[str]) -> dict[str
             faults.append(
                 f'task {name}: labels is {labels!r}; give numbers of cases, or "all", such as [20, 50, "all"]'
             )
+        most = tasks[name].get("test_cases")
+        if most is not None and not whole_numbers([most], least=1):
+            faults.append(f"task {name}: test_cases is {most!r}; give a number of cases, or null for all")
         if "overlays" in TASKS[name]:
             read_recipe(one, f"task {name}", faults, known=tuple(TASKS[name]))
         else:
