@@ -62,6 +62,7 @@ def test_shipped_plans_fit_the_bundles(name):
             "task probe: pool is 20; give a number of cases, not below",
         ),
         ({"tasks": {"zero_shot": {"arms": ["twin"]}}}, "task zero_shot: arms is ['twin']; give a list of arms"),
+        ({"tasks": {"organs": {"test_cases": 0}}}, "task organs: test_cases is 0"),
         ({"seeds": [1, 1]}, "seeds is [1, 1]"),
         ({"cohort": {"phantoms": {"training": 4, "validation": 2}}}, "cohort phantoms test is None"),
         ({"cohort": {"phantom": {}}}, 'cohort must be {"phantoms"'),
@@ -95,6 +96,22 @@ def test_a_plan_extends_another_one(tmp_path):
     assert found["cohort"] == {"datalist": str(tmp_path / "sub" / "list.json")}  # of the file that names it
     assert found["seeds"] == [1] and found["tasks"] == {"organs": {}} and found["arms"] == TINY["arms"]
     assert "extends" not in found
+
+
+def test_the_plan_of_organs_shares_cohort_and_pretrainings_with_study_cpu():
+    one, other = (make_graph(read_plan(name), BUNDLES) for name in ("study_cpu", "study_cpu_organs"))
+    shared = {cell.name for key, cell in one.cells.items() if key in other.cells}
+    mine = [cell for key, cell in other.cells.items() if key not in one.cells]
+    assert "cohort" in shared and "pre-training of shuffled, seed 2" in shared and len(shared) == 1 + 4 * 3
+    assert {cell.kind for cell in mine} == {"fine_tuning"} and len(mine) == 4 * 3 * 3  # the oracle is not asked
+    assert len(other.places) == 2 * len(mine)  # organs and lesions of one training
+
+
+def test_lesions_need_to_be_named():
+    with pytest.raises(T3DError, match="no class is named as lesions"):
+        keys(planned(tasks={"lesions": {}}))
+    keys(planned(tasks={"lesions": {"overlays": ["tumour"]}}))
+    keys(planned(tasks={"lesions": {"options": {"lesion_classes": ["liver"]}}}))
 
 
 def test_plans_that_extend_each_other_in_a_circle_are_refused(tmp_path):
