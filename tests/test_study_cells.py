@@ -161,10 +161,25 @@ def _least(tokens):
 
 def test_untrained_weights_are_those_of_step_0(cohort, tmp_path):
     workflow = pretrain_runs.run(("train", "demo", "vision_only"), cohort, tmp_path, seed=3, **_NO_STEP)
+    restored = _restored_by_a_twin(cohort, tmp_path)
+    assert restored["error_in_body"] == restored["error_in_body_no_report"] and np.isfinite(restored["error_in_body"])
     before = _fresh(cohort, tmp_path / "other")
     after = encoder_state(workflow.network_def)
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in after)
+
+
+def _restored_by_a_twin(cohort, folder):
+    for name in ("cohort", "cell"):
+        (folder / name).mkdir()
+    settings = {"settings": {"datalist": str(cohort / "datalist.json")}}
+    (folder / "cohort" / "cell.json").write_text(json.dumps(settings))
+    asked = {"regions": {"organs": [7], "lesions": [22]}, "crops": 2, "corruption": 0.5, "test_cases": 2}
+    needs = {"cohort": folder / "cohort", "encoder": folder}
+    cells_model.restoration_cell(Work(folder / "cell", asked, needs, REPOSITORY / "bundles", 1, None))
+    outcomes = read_outcomes(folder / "cell")
+    assert all(len(one.cases) == 2 for one in outcomes)
+    return {one.kind: one.values[0, 0, 0] for one in outcomes}
 
 
 def _fresh(cohort, folder):

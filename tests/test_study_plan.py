@@ -62,6 +62,9 @@ def test_shipped_plans_fit_the_bundles(name):
             "task probe: pool is 20; give a number of cases, not below",
         ),
         ({"tasks": {"zero_shot": {"arms": ["twin"]}}}, "task zero_shot: arms is ['twin']; give a list of arms"),
+        ({"tasks": {"restoration": {"regions": {"organs": [1]}}}}, "task restoration: regions is {'organs': [1]}"),
+        ({"tasks": {"restoration": {"crops": 0}}}, "task restoration: crops is 0"),
+        ({"tasks": {"restoration": {"crop": 0}}}, "task restoration has no entry 'crop'; did you mean 'crops'"),
         ({"tasks": {"organs": {"test_cases": 0}}}, "task organs: test_cases is 0"),
         ({"seeds": [1, 1]}, "seeds is [1, 1]"),
         ({"cohort": {"phantoms": {"training": 4, "validation": 2}}}, "cohort phantoms test is None"),
@@ -105,6 +108,18 @@ def test_the_plan_of_organs_shares_cohort_and_pretrainings_with_study_cpu():
     assert "cohort" in shared and "pre-training of shuffled, seed 2" in shared and len(shared) == 1 + 4 * 3
     assert {cell.kind for cell in mine} == {"fine_tuning"} and len(mine) == 4 * 3 * 3  # the oracle is not asked
     assert len(other.places) == 2 * len(mine)  # organs and lesions of one training
+
+
+def test_restoration_is_asked_of_networks_that_restore_and_knows_the_regions_of_phantoms():
+    arms = {**TINY["arms"], "scratch": {"kind": "scratch"}, "sentences": {"options": {"restoration_weight": 0.0}}}
+    graph = make_graph(planned(arms=arms, tasks={"restoration": {"crops": 2}, "probe": {}}), BUNDLES)
+    asked = [place for place in graph.places if place.task == "restoration"]
+    assert {place.arm for place in asked} == {"untrained", "default", "shuffled"}
+    settings = graph.cells[asked[0].key].settings
+    assert settings["crops"] == 2 and settings["regions"]["lesions"] == list(range(16, 25))
+    tasks = {"restoration": {}}
+    with pytest.raises(T3DError, match="give its regions"):
+        keys(planned(cohort={"datalist": str(BUNDLES / "t3d_pretrain" / "configs" / "train.json")}, tasks=tasks))
 
 
 def test_lesions_need_to_be_named():

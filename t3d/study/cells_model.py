@@ -20,6 +20,7 @@ from t3d.study.guards import check_shuffled
 from t3d.study.outcome import Outcome, measures, write_outcomes
 from t3d.study.plan import SHUFFLED
 from t3d.study.plan_tasks import ALL
+from t3d.study.restoration import restoration_outcomes
 from t3d.study.segmentation_outcomes import segmentation_outcomes
 from t3d.weights import load_encoder, read_encoder, save_encoder
 from t3d.weights.architecture import architecture
@@ -112,6 +113,19 @@ def text_task_cell(work: "Work") -> None:
         patients = [items[row["case_id"]]["patient_id"] for row in rows]
         outcome = measures(f"recall@{RETRIEVED}", hits, [row["case_id"] for row in rows], patients, ways)
     write_outcomes(work.folder, outcome)
+
+
+def restoration_cell(work: "Work") -> None:
+    """Corrupted crops of the test list, restored by the network of a pre-training."""
+    datalist = _datalist(work)
+    items = original_files(load_datalist(datalist, "test", need_report=False), datalist)
+    outcomes = restoration_outcomes(
+        work.needs["encoder"] / "models",
+        items[: work.settings["test_cases"]],
+        settings={key: work.settings[key] for key in ("regions", "crops", "corruption")},
+        cache_dir=work.folder / "report_features",
+    )
+    write_outcomes(work.folder, *outcomes)
 
 
 def _run(work: "Work", *more: str, options: dict[str, Any]) -> None:

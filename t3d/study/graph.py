@@ -13,7 +13,7 @@ from t3d.files import sha256
 from t3d.study.plan import ORACLE, SCRATCH, SHUFFLED, UNTRAINED, Plan
 from t3d.study.plan_entries import Recipe
 from t3d.study.plan_tasks import ALL, STAGE_OF
-from t3d.study.recipe_settings import reads_text, recipe_settings
+from t3d.study.recipe_settings import reads_text, recipe_settings, restoration_settings, restores
 
 COHORT = "cohort"
 # raise when the code of the cells would give other results for the same settings
@@ -125,6 +125,8 @@ def _asked(plan: Plan, arm: str, seed: int, bundles: Path) -> Iterator[tuple[str
         elif task in ("zero_shot", "retrieval") and reads_text(plan, arm, bundles):
             recipe = Recipe((task, *wanted["overlays"]), dict(wanted["options"]))
             yield task, None, "text_task", {**_run("pretrain", recipe, None, bundles, base="inference"), "task": task}
+        elif task == "restoration" and restores(plan, arm, bundles):
+            yield task, None, "restoration", restoration_settings(plan)
 
 
 def _fine_tuning(plan: Plan, task: str, seed: int, bundles: Path) -> dict[str, Any]:

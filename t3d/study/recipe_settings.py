@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from t3d.errors import T3DError
 from t3d.files import read_json
+from t3d.phantoms.tissues import LABELS, LESIONS, ORGANS
 from t3d.study.plan import ORACLE, SCRATCH, Plan
 from t3d.study.plan_entries import Recipe
 
@@ -46,3 +48,18 @@ def restores(plan: Plan, arm: str, bundles: Path) -> bool:
     """Whether the network of an arm restores corrupted crops."""
     settings = arm_settings(plan, arm, bundles)
     return settings is not None and bool(settings.get("restoration_weight"))
+
+
+def restoration_settings(plan: Plan) -> dict[str, Any]:
+    """What decides the task ``restoration`` but the network: of phantoms the regions are known.
+
+    Raises:
+        T3DError: no regions for a datalist of the user's.
+    """
+    wanted = {key: value for key, value in plan.tasks["restoration"].items() if key != "arms"}
+    if wanted["regions"] is None:
+        if "phantoms" not in plan.cohort:
+            raise T3DError("task restoration: give its regions, the label values of organs and of lesions")
+        organs = [LABELS[name] for name in ORGANS if name not in ("background", "muscle", "fat")]
+        wanted["regions"] = {"organs": organs, "lesions": [LABELS[name] for name in LESIONS]}
+    return {"task": "restoration", **wanted}
