@@ -8,6 +8,7 @@ from monai.utils import ensure_tuple_rep
 
 from t3d.bundle.report_side import ReportSide
 from t3d.bundle.steps import Preparation, image_steps, stored_volume
+from t3d.data.wordings import REPORTS
 from t3d.errors import T3DError
 from t3d.networks.encoders import STRIDE
 from t3d.transforms.asked_sentences import RandAskSentencesd
@@ -18,6 +19,7 @@ from t3d.transforms.jitter import jitter_steps
 from t3d.transforms.kept_volume import KeepVolumed
 from t3d.transforms.report import RandSentencesd
 from t3d.transforms.windows import RandWindowsd
+from t3d.transforms.wordings import ReadReportd
 
 # what the sentence contrast reads beside the views
 SENTENCE_SIDE = ("windows", "window_mask", "said", "said_mask", "drawn")
@@ -34,11 +36,12 @@ def case_steps(*, preparation: Preparation, reports: ReportSide, prepared: bool 
         reports: what becomes of the report's text.
         prepared: the files are those of ``t3d prepare`` and only crops of them are read.
     """
-    needed = SelectItemsd([*_CASE, *(["report"] if reports.use_text else [])])
+    read = [ReadReportd(reports.steps)] if reports.steps else []
+    needed = SelectItemsd([*_CASE, *(["report", REPORTS] if reports.use_text else [])], allow_missing_keys=True)
     if prepared:
-        return Compose([needed, stored_volume(preparation, body_level=_BODY_LEVEL, margin=_MARGIN), *reports.steps])
+        return Compose([needed, stored_volume(preparation, body_level=_BODY_LEVEL, margin=_MARGIN), *read])
     body = CropForegroundd("image", source_key="image", select_fn=is_body, allow_smaller=True, margin=_MARGIN)
-    return Compose([needed, *image_steps(preparation), *reports.steps, body])
+    return Compose([needed, *image_steps(preparation), *read, body])
 
 
 def view_steps(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from monai.transforms import Transform
 
+from t3d.data.wordings import every_wording
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
 from t3d.networks.text_scale import TextScale
@@ -110,11 +111,11 @@ class ReportSide:
         """Look at all reports before a training with a live encoder begins; see ``ReportTokenizer.check``."""
         for step in self.steps if self.live else ():
             if isinstance(step, TokenizeReportd):
-                step.reports.check(items)
+                step.reports.check(every_wording(items))
 
     def precompute(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Fill the cache with what is missing; see ``ReportFeatures.precompute``."""
-        items = list(items)
+        items = list(every_wording(items))
         if self.features:
             self.features.precompute(items)
         if self.sentences:
@@ -135,7 +136,7 @@ class ReportSide:
         """
         if not self.use_text:
             return None
-        items = list(items)
+        items = list(every_wording(items))
         width = self._width()
         token = sentence = (torch.zeros(width), torch.ones(width))
         if self.features:

@@ -69,7 +69,7 @@ def summarise_froc(cases: Sequence[Mapping], names: Sequence[str], *, resamples:
     Returns:
         name -> rate as text -> ``{"value", "interval"}``, None without a lesion; and ``mean`` over the rates.
     """
-    weights = patient_weights([case["patient_id"] for case in cases], resamples=resamples)
+    weights = patient_weights(np.array([case["patient_id"] for case in cases]), resamples=resamples)
     found = {}
     for name in names:
         if not all(name in case["scored_lesions"] for case in cases):

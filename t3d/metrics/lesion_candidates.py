@@ -10,7 +10,7 @@ from t3d.metrics.lesions import NEIGHBOURS
 
 LEAST_SCORE = 0.1
 SHARE_OF_PEAK = 0.4
-MOST = 30
+MOST = 20
 
 
 class Candidate(NamedTuple):

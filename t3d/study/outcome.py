@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -66,14 +66,14 @@ def write_outcomes(folder: Path, *outcomes: Outcome) -> None:
 def _content(outcome: Outcome) -> bytes:
     names = {key: getattr(outcome, key) for key in ("kind", "cases", "patients", "targets")}
     buffer = io.BytesIO()
-    sizes = {"lesion_sizes": outcome.lesion_sizes.astype(np.float64)} if outcome.kind == FROC else {}
-    np.savez(
-        buffer,
-        values=outcome.values.astype(np.float64),
-        labels=outcome.labels.astype(np.float64),
-        names=np.frombuffer(json.dumps(names).encode(), dtype=np.uint8),
-        **sizes,
-    )
+    content: dict[str, Any] = {
+        "values": outcome.values.astype(np.float64),
+        "labels": outcome.labels.astype(np.float64),
+        "names": np.frombuffer(json.dumps(names).encode(), dtype=np.uint8),
+    }
+    if outcome.kind == FROC:
+        content["lesion_sizes"] = outcome.lesion_sizes.astype(np.float64)
+    np.savez(buffer, **content)
     return buffer.getvalue()
 
 

@@ -120,7 +120,9 @@ def _cohort(given: Any, faults: list[str]) -> dict[str, Any]:
     if not isinstance(made, Mapping):
         faults.append("cohort phantoms is no object with training, validation, test, seed and shape")
         return {}
-    unknown_names(made, (*SPLITS, "seed", "shape"), "cohort phantoms", faults)
+    unknown_names(made, (*SPLITS, "seed", "shape", "wordings"), "cohort phantoms", faults)
+    if not whole_numbers([made.get("wordings", 1)], least=1):
+        faults.append(f"cohort phantoms wordings is {made['wordings']!r}; give a number of wordings of each report")
     faults += [
         f"cohort phantoms {split} is {made.get(split)!r}; give the number of cases"
         for split in SPLITS

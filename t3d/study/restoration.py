@@ -27,7 +27,7 @@ _READINGS = ("right", "wrong", "none")
 
 
 def restoration_outcomes(
-    models: Path, items: Sequence[Mapping[str, Any]], *, settings: Mapping[str, Any], cache_dir: Path
+    models: Path, items: Sequence[dict[str, Any]], *, settings: Mapping[str, Any], cache_dir: Path
 ) -> list[Outcome]:
     """Mean absolute errors of restored crops inside each region of every case, and what the right report gains.
 
@@ -81,14 +81,15 @@ def errors_of(
         reports: features or token ids (1, L, ..) with masks, of the right and of a wrong report; [] without text.
         device: of the network.
     """
+    decoder = network.get_submodule("decoder")
     maps = network.encode(crops.corrupted.to(device))
     plain = as_tokens(maps)
     fused = dict.fromkeys(_READINGS, plain)
     if reports and network.fusion is not None:
         read = [network.inform(plain, network.read_report(report), mask) for report, mask in reports]
         fused = dict(zip(_READINGS, [*read, network.fusion.refine(plain)], strict=True))
-    restored = {name: decode_tokens(network.decoder, tokens, maps).float().cpu() for name, tokens in fused.items()}
-    found = {}
+    restored = {name: decode_tokens(decoder, tokens, maps).float().cpu() for name, tokens in fused.items()}
+    found: dict[str, float] = {}
     for region, mask in crops.masks.items():
         inside = {name: float(masked_error(one, crops.clean, mask)[0]) for name, one in restored.items()}
         found |= {

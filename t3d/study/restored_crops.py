@@ -17,7 +17,7 @@ from t3d.volume.load import LoadVolumed
 REGIONS = ("lesions", "organs")
 _BODY = 0.2  # of the scaled image, smoothed, above which there is body
 # background is drawn where a case has nothing else
-_RATIOS = (1e-6, 1.0, 1.0)
+_RATIOS: list[float | int] = [1e-6, 1.0, 1.0]
 
 
 class Crops(NamedTuple):

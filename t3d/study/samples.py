@@ -41,9 +41,9 @@ def positives(one: Outcome) -> np.ndarray | None:
 
 def same_truth(one: Outcome, other: Outcome) -> bool:
     """Whether both were measured against the same labels, or the same lesions."""
-    sizes = [outcome.lesion_sizes[outcome.lesion_sizes > 0] for outcome in (one, other)]
+    mine, theirs = (outcome.lesion_sizes[outcome.lesion_sizes > 0] for outcome in (one, other))
     same = one.targets == other.targets and np.array_equal(one.labels, other.labels, equal_nan=True)
-    return same and np.array_equal(*sizes)
+    return same and np.array_equal(mine, theirs)
 
 
 def _scored(one: Outcome, target: int) -> Scored:
