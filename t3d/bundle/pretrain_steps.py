@@ -9,6 +9,7 @@ from monai.utils import ensure_tuple_rep
 
 from t3d.bundle.report_side import ReportSide
 from t3d.bundle.steps import Preparation, image_steps, stored_volume
+from t3d.data.wordings import REPORTS
 from t3d.errors import T3DError
 from t3d.evaluate.region_gauges import Regions
 from t3d.networks.encoders import STRIDE
@@ -21,6 +22,7 @@ from t3d.transforms.kept_volume import KeepVolumed
 from t3d.transforms.label_views import LabelViewsd
 from t3d.transforms.report import RandSentencesd
 from t3d.transforms.windows import RandWindowsd
+from t3d.transforms.wordings import ReadReportd
 
 # what the sentence contrast reads beside the views
 SENTENCE_SIDE = ("windows", "window_mask", "said", "said_mask", "drawn")
@@ -40,13 +42,12 @@ def case_steps(
         prepared: the files are those of ``t3d prepare`` and only crops of them are read.
         label: bring the label maps along of the cases that have one, for the gauges of regions.
     """
-    wanted = [*_CASE, *(["report"] if reports.use_text else [])]
-    needed: list[Transform] = [SelectItemsd(wanted)]
-    if label:
-        needed = [Lambda(_without_empty_label), SelectItemsd([*wanted, "label"], allow_missing_keys=True)]
+    read = [ReadReportd(reports.steps)] if reports.steps else []
+    wanted = [*_CASE, *(["report", REPORTS] if reports.use_text else []), *(["label"] if label else [])]
+    needed = [*([Lambda(_without_empty_label)] if label else []), SelectItemsd(wanted, allow_missing_keys=True)]
     if prepared:
         image = stored_volume(preparation, body_level=_BODY_LEVEL, margin=_MARGIN, label=label)
-        return Compose([*needed, image, *reports.steps])
+        return Compose([*needed, image, *read])
     body = CropForegroundd(
         ("image", "label") if label else "image",
         source_key="image",
@@ -55,7 +56,7 @@ def case_steps(
         margin=_MARGIN,
         allow_missing_keys=label,
     )
-    return Compose([*needed, *image_steps(preparation, label=label), *reports.steps, body])
+    return Compose([*needed, *image_steps(preparation, label=label), *read, body])
 
 
 def view_steps(

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from monai.transforms import Transform
 
+from t3d.data.wordings import every_wording
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
 from t3d.networks.text_scale import TextScale
@@ -130,11 +131,11 @@ class ReportSide:
         """Look at all reports before a training with a live encoder begins; see ``ReportTokenizer.check``."""
         for step in self.steps if self.live else ():
             if isinstance(step, TokenizeReportd):
-                step.reports.check(items)
+                step.reports.check(every_wording(items))
 
     def precompute(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Fill the cache with what is missing; see ``ReportFeatures.precompute``."""
-        items = list(items)
+        items = list(every_wording(items))
         if self.features:
             self.features.precompute(items)
         if self.sentences:
@@ -157,7 +158,7 @@ class ReportSide:
         """
         if not self.use_text:
             return None
-        items = list(items)
+        items = list(every_wording(items))
         width = self._width()
         token = sentence = (torch.zeros(width), torch.ones(width))
         if self.features:
@@ -183,7 +184,8 @@ class ReportSide:
         clusters = network.text_clusters
         if clusters is not None and self.sentences is not None:
             count = len(clusters.share)
-            clusters.set(*cluster_sentences(self.sentences, items, count=count, scale=scale))
+            reports = every_wording(items)
+            clusters.set(*cluster_sentences(self.sentences, reports, count=count, scale=scale))
 
     def _of_sentences(self, folder: str) -> dict[str, Any]:
         """What the caches of sentences have in common."""

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset, Sampler
 
 from t3d.data.name_numbers import name_numbers
 from t3d.data.sampling import Draw
+from t3d.data.wordings import with_one_wording
 
 MATCHED_KEY = "matched_position"
 # What fills the tokens and sentences that a shorter report of the batch lacks; the mask hides them.
@@ -50,9 +51,10 @@ class ViewDataset(Dataset):
     def __getitem__(self, draw: Draw) -> dict[str, Any] | list[dict[str, Any]]:
         """The item, or the several items, of `draw.case` after the random transforms seeded by `draw.seed`.
 
-        The transforms find the draw's relative place (three numbers or None) under `matched_position`.
+        Of a report in several wordings the seed chooses one. The transforms find the draw's relative place (three
+        numbers or None) under `matched_position`.
         """
-        item = {**self.data[draw.case], MATCHED_KEY: draw.matched}
+        item = with_one_wording({**self.data[draw.case], MATCHED_KEY: draw.matched}, draw.seed)
         self.transform.set_random_state(seed=draw.seed)
         views = self.transform(item)
         return [_without_place(view) for view in views] if isinstance(views, list) else _without_place(views)

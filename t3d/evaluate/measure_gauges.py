@@ -16,7 +16,7 @@ from t3d.evaluate.wrong_reports import another_report, least_alike_report
 from t3d.losses.contrast import contrast_losses, top1_hits
 from t3d.losses.gather import gather_rows
 from t3d.losses.restoration import restoration_error
-from t3d.losses.sentence_answers import RAW, SentenceTask, sentence_hits
+from t3d.losses.sentence_answers import RAW, SentenceTask
 from t3d.networks.view_pairs import pair_views
 
 # what a step of the sentence contrast reads beside the views; no control changes it, so only one pass pays for it

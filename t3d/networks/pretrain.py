@@ -8,6 +8,7 @@ from torch import Tensor
 from t3d.errors import T3DError
 from t3d.losses.gather import gather_rows
 from t3d.networks.heads import unit
+from t3d.networks.restoration_decoder import decode_tokens
 from t3d.networks.sentence_side import sentence_side
 from t3d.networks.text_image_encoder import TextImageEncoder
 from t3d.networks.tokens import as_tokens, given
@@ -158,8 +159,7 @@ class PretrainNetwork(TextImageEncoder):
         for clean in map(as_tokens, clean_maps):
             output |= self._compared(pairs, fused, clean, features, report_mask, embed=embed)
         if self.decoder is not None:
-            restored = self.decoder(fused.flatten(0, 1).transpose(1, 2).unflatten(2, corrupted_maps.shape[3:]))
-            output["restored"] = restored.unflatten(0, corrupted.shape[:2])
+            output["restored"] = decode_tokens(self.decoder, fused, corrupted_maps)
         return output
 
     def _compared(

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import t3d
 from t3d.errors import T3DError
-from t3d.files import read_json, sha256
+from t3d.files import sha256
 from t3d.study.plan import ORACLE, SCRATCH, SHUFFLED, UNTRAINED, Plan
 from t3d.study.plan_entries import Recipe
 from t3d.study.plan_tasks import ALL, STAGE_OF
+from t3d.study.recipe_settings import reads_text, recipe_settings, restoration_settings, restores
 
 COHORT = "cohort"
 # raise when the code of the cells would give other results for the same settings
@@ -84,11 +85,14 @@ def make_graph(plan: Plan, bundles: Path) -> Graph:
     for seed in plan.seeds:
         for arm in (name for name in plan.arms if seed in plan.arms[name].seeds):
             whose = f"{arm}, seed {seed}"
+            asked = list(_asked(plan, arm, seed, bundles))
+            if not asked:
+                continue  # an extending plan may ask nothing of an arm: it is not trained for that
             needs = {"cohort": cohort}
             if plan.arms[arm].kind != SCRATCH:
                 stage, settings = _encoder_settings(plan, arm, seed, bundles)
                 needs["encoder"] = add(stage, settings, {"cohort": cohort}, f"pre-training of {whose}", whose)
-            for task, labels, kind, settings in _asked(plan, arm, seed, bundles):
+            for task, labels, kind, settings in asked:
                 inputs = needs
                 if task == "probe":
                     seen = {name: plan.tasks[task][name] for name in ("strides", "pool")}
@@ -115,23 +119,26 @@ def _asked(plan: Plan, arm: str, seed: int, bundles: Path) -> Iterator[tuple[str
                 settings = {"labels": labels, "pool": wanted["pool"], "draws": draws, "l2": wanted["l2"]}
                 yield task, labels, "probe", settings
         elif task in STAGE_OF:
-            stage = STAGE_OF[task]
-            more = Recipe(tuple(wanted["overlays"]), dict(wanted["options"]))
-            recipe = plan.stages[stage].and_then(more)
+            settings = _fine_tuning(plan, task, seed, bundles)
             for labels in wanted["labels"]:
-                yield (
-                    task,
-                    labels,
-                    "fine_tuning",
-                    {
-                        **_run(stage, recipe, seed, bundles),
-                        "task": task,
-                        "labels": labels,
-                    },
-                )
-        elif task in ("zero_shot", "retrieval") and _reads_text(plan, arm, bundles):
+                yield task, labels, "fine_tuning", {**settings, "labels": labels}
+        elif task in ("zero_shot", "retrieval") and reads_text(plan, arm, bundles):
             recipe = Recipe((task, *wanted["overlays"]), dict(wanted["options"]))
             yield task, None, "text_task", {**_run("pretrain", recipe, None, bundles, base="inference"), "task": task}
+        elif task == "restoration" and restores(plan, arm, bundles):
+            yield task, None, "restoration", restoration_settings(plan)
+
+
+def _fine_tuning(plan: Plan, task: str, seed: int, bundles: Path) -> dict[str, Any]:
+    """What decides a fine-tuning but its labels; tasks of one stage with the same settings share it."""
+    stage, wanted = STAGE_OF[task], plan.tasks[task]
+    recipe = plan.stages[stage].and_then(Recipe(tuple(wanted["overlays"]), dict(wanted["options"])))
+    settings = {**_run(stage, recipe, seed, bundles), "task": stage if stage == "segmentation" else task}
+    if wanted.get("test_cases"):
+        settings["test_cases"] = wanted["test_cases"]
+    if task == "lesions" and not recipe_settings(stage, recipe, bundles).get("lesion_classes"):
+        raise T3DError("task lesions: no class is named as lesions; give it the option lesion_classes")
+    return settings
 
 
 def _encoder_settings(plan: Plan, arm: str, seed: int, bundles: Path) -> tuple[str, dict[str, Any]]:
@@ -158,21 +165,6 @@ def _run(stage: str, recipe: Recipe, seed: int | None, bundles: Path, *, base: s
     options = dict(recipe.options) if seed is None else {**recipe.options, "seed": seed}
     hashes = [[name, sha256(folder / f"{name}.json")] for name in names]
     return {"stage": stage, "configs": hashes, "options": options}
-
-
-def _reads_text(plan: Plan, arm: str, bundles: Path) -> bool:
-    """Whether the network of an arm can be asked in words: it has a head for sentences or for whole reports."""
-    if plan.arms[arm].kind in (ORACLE, SCRATCH):
-        return False
-    recipe = plan.stages["pretrain"].and_then(plan.arms[arm].recipe)
-    settings: dict[str, Any] = {}
-    for name in ("train", *recipe.overlays):
-        file = bundles / "t3d_pretrain" / "configs" / f"{name}.json"
-        if file.is_file():
-            settings |= read_json(file, what="configuration", remedy="restore it")
-    settings |= recipe.options
-    weights = (settings.get("sentence_weight", 0), settings.get("alignment_weight", 0))
-    return bool(settings.get("use_text", True)) and any(weights)
 
 
 def _cohort_settings(plan: Plan) -> dict[str, Any]:

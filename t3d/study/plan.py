@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from t3d.errors import raise_faults
-from t3d.files import read_json
 from t3d.study.plan_entries import Recipe, nearest, read_recipe, unknown_names, whole_numbers
+from t3d.study.plan_file import read_plan_file
 from t3d.study.plan_tasks import read_tasks
 
-PLANS = Path(__file__).parent / "plans"
 SPLITS = ("training", "validation", "test")
 STAGES = ("pretrain", "classification", "segmentation")
 
@@ -77,28 +76,20 @@ def read_plan(path: str | Path) -> Plan:
     Raises:
         T3DError: no such plan, or all that is wrong with it, in one message.
     """
-    file = Path(path)
-    if not file.is_file() and (PLANS / f"{path}.json").is_file():
-        file = PLANS / f"{path}.json"
-    shipped = ", ".join(sorted(one.stem for one in PLANS.glob("*.json")))
-    content = read_json(
-        file, what="plan", remedy="see docs/study.md", absent=f"give a file or a shipped plan: {shipped}"
-    )
-    return make_plan(content, folder=file.parent, name=file.name)
+    return make_plan(read_plan_file(path), name=Path(path).name)
 
 
-def make_plan(content: Mapping[str, Any], *, folder: Path, name: str) -> Plan:
+def make_plan(content: Mapping[str, Any], *, name: str) -> Plan:
     """Check the content of a plan.
 
     Args:
-        content: of the file.
-        folder: what the path of a datalist is relative to.
+        content: of the file, see ``read_plan_file``; the path of a datalist is absolute.
         name: of the file, for messages.
     """
     faults: list[str] = []
     known = ("_comment_", "cohort", *STAGES, "arms", "seeds", "tasks", "reference", "least_positives", "resamples")
     unknown_names(content, known, "the plan", faults)
-    cohort = _cohort(content.get("cohort"), folder, faults)
+    cohort = _cohort(content.get("cohort"), faults)
     stages = {stage: read_recipe(content.get(stage, {}), stage, faults) for stage in STAGES}
     seeds = content.get("seeds", [0])
     if not whole_numbers(seeds, least=0) or not seeds or len(set(seeds)) < len(seeds):
@@ -119,17 +110,19 @@ def make_plan(content: Mapping[str, Any], *, folder: Path, name: str) -> Plan:
     return Plan(cohort, stages, arms, tuple(seeds), tasks, str(reference), **numbers)
 
 
-def _cohort(given: Any, folder: Path, faults: list[str]) -> dict[str, Any]:
+def _cohort(given: Any, faults: list[str]) -> dict[str, Any]:
     if not isinstance(given, Mapping) or len(given) != 1 or next(iter(given)) not in ("phantoms", "datalist"):
         faults.append('cohort must be {"phantoms": {..}} or {"datalist": "FILE"}')
         return {}
     if "datalist" in given:
-        return {"datalist": str((folder / str(given["datalist"])).resolve())}
+        return {"datalist": str(given["datalist"])}
     made = given["phantoms"]
     if not isinstance(made, Mapping):
         faults.append("cohort phantoms is no object with training, validation, test, seed and shape")
         return {}
-    unknown_names(made, (*SPLITS, "seed", "shape"), "cohort phantoms", faults)
+    unknown_names(made, (*SPLITS, "seed", "shape", "wordings"), "cohort phantoms", faults)
+    if not whole_numbers([made.get("wordings", 1)], least=1):
+        faults.append(f"cohort phantoms wordings is {made['wordings']!r}; give a number of wordings of each report")
     faults += [
         f"cohort phantoms {split} is {made.get(split)!r}; give the number of cases"
         for split in SPLITS

@@ -14,11 +14,15 @@ from t3d.study.comparison import GAP, MEAN, Row
 
 # in the Markdown table
 SHOWN = (
-    "auroc", "skill", "dice", "surface_dice", "lesion_sensitivity", "false_positives_per_case", "recall@5"
+    "auroc", "skill", "dice", "surface_dice", "froc", "sensitivity@1", "lesion_sensitivity",
+    "false_positives_per_case", "recall@5", "error_in_lesions", "text_gain_in_lesions", "error_in_body",
 )  # fmt: skip
 # .. and as a panel of the figure: one measure of each task
-PRIMARY = ("auroc", "dice", "lesion_sensitivity", "recall@5")
-NAMES = {"auroc": "AUROC", "dice": "Dice", "lesion_sensitivity": "sensitivity", "recall@5": "recall at 5"}
+PRIMARY = ("auroc", "dice", "froc", "recall@5", "error_in_lesions")
+NAMES = {
+    "auroc": "AUROC", "dice": "Dice", "froc": "sensitivity", "recall@5": "recall at 5",
+    "error_in_lesions": "error in lesions (less is better),",
+}  # fmt: skip
 BY_SIZE = ", lesions "  # between the name of a task and a class of lesions
 CSV, TABLE, FIGURE = "results.csv", "results.md", "results.png"
 
