@@ -21,6 +21,7 @@ CAVEAT = (
     "better. Research software, not for clinical decisions."
 )
 
+
 def summary(demo_dir: str) -> None:
     """Write ``summary.md``, ``summary.html`` and ``summary.png`` from what a demonstration left in its folder.
 
@@ -56,9 +57,7 @@ def _gauges(results: Results) -> list[Part]:
     first = results.gauges["t3d"]
     return [
         Heading("Pre-training"),
-        Paragraph(
-            f"{first['cases']} held-out cases, batches of {first['batch_size']}; 95 % intervals by patient."
-        ),
+        Paragraph(f"{first['cases']} held-out cases, batches of {first['batch_size']}; 95 % intervals by patient."),
         gauge_table({STARTS[start]: gauges for start, gauges in results.gauges.items()}),
         Bullets([f"T3D: {sentence}" for sentence in first["verdict"]]),
     ]
@@ -91,11 +90,12 @@ def _downstream(results: Results) -> list[Part]:
 
 def _files(results: Results) -> list[Part]:
     first = results.features[0] if results.features else ""
+    tensors = results.record["tensors"]
     return [
         Heading("Files"),
         Bullets(
             [
-                f"`t3d/models/encoder.safetensors` ({results.record['tensors']} tensors), loads into MONAI's SwinUNETR",
+                f"`t3d/models/encoder.safetensors` ({tensors} tensors), loads into MONAI's SwinUNETR",
                 "`t3d/eval/`, `twin/eval/`: gauges, pictures, TensorBoard curves of pre-training",
                 f"`features/`: {len(results.features)} cases, one safetensors file each (`{first}` ..)",
                 "`segmentation_*/eval/`, `classification_*/eval/`: `metrics.json`, `metrics.csv`, figures",

@@ -1,5 +1,6 @@
 """The cases that the page of a demonstration lets one scroll through."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from t3d.data.datalist import load_datalist
@@ -9,10 +10,10 @@ from t3d.page.case import ViewerCase
 from t3d.page.choose import spread
 from t3d.page.parts import Viewer
 from t3d.page.read_case import MapFile, read_case
-from t3d.page.results import class_facts
+from t3d.page.results import class_facts, plain
 from t3d.volume.label_table import BACKGROUND, class_values
 
-_CASES = 3
+_CASES = 4
 
 
 def shown_cases(folder: Path, results: Results) -> Viewer | None:
@@ -39,13 +40,15 @@ def shown_cases(folder: Path, results: Results) -> Viewer | None:
     )
     table = class_values(record["labels"])
     classes = {name: values for name, values in table.items() if name != BACKGROUND}
+    asked = folder / "sentence.txt"
+    sentence = f": {asked.read_text(encoding='utf-8').strip()}" if asked.is_file() else ""
     metrics = results.metrics["segmentation", first]
     cases: list[ViewerCase] = []
     for measured in spread(metrics["per_case"], _CASES):
         case = str(measured["case_id"])
         text = folder / "features" / f"{case}_text.nii.gz"
         predictions = {
-            f"from {name}": folder / f"segmentation_{start}" / "eval" / f"{case}_pred.nii.gz"
+            f"prediction, {name}": folder / f"segmentation_{start}" / "eval" / f"{case}_pred.nii.gz"
             for start, name in runs.items()
         }
         cases.append(
@@ -53,9 +56,15 @@ def shown_cases(folder: Path, results: Results) -> Viewer | None:
                 case,
                 items[case]["image"],
                 labels={"truth": items[case]["label"], **predictions},
-                maps={"text map": MapFile(text)} if text.is_file() else {},
+                maps={f"text map{sentence}": MapFile(text)} if text.is_file() else {},
                 classes=classes,
                 facts=class_facts(measured),
+                note=_findings(items[case].get("findings", {})),
             )
         )
     return Viewer(cases, list(classes))
+
+
+def _findings(states: Mapping[str, int | None]) -> str:
+    shown = [plain(name) for name, state in states.items() if state == 1]
+    return f"Findings of this phantom: {', '.join(shown) or 'none'}."

@@ -10,7 +10,7 @@ import numpy as np
 
 from t3d.page.table import Table
 
-_TYPES = {"uint8": np.dtype("u1"), "uint16": np.dtype("<u2"), "int16": np.dtype("<i2")}
+_TYPES: dict[str, np.dtype[Any]] = {"uint8": np.dtype("u1"), "uint16": np.dtype("<u2"), "int16": np.dtype("<i2")}
 _LEVELS = 255  # of a map's values
 
 
@@ -41,7 +41,7 @@ class ViewerCase:
             second filled.
         maps: layer -> map.
         facts: numbers of this case.
-        note: what of the files is not shown.
+        note: what else is to say, such as what of the files is not shown.
     """
 
     name: str
@@ -63,9 +63,7 @@ class ViewerCase:
         if self.maps:
             top = next(iter(self.maps.values()))
             peak = np.unravel_index(int(top.values.argmax()), top.values.shape)
-            places = [
-                round((at - off) / step) for at, off, step in zip(peak, top.offset, top.scale, strict=True)
-            ]
+            places = [round((at - off) / step) for at, off, step in zip(peak, top.offset, top.scale, strict=True)]
             return [min(max(place, 0), side - 1) for place, side in zip(places, self.image.shape, strict=True)]
         return [side // 2 for side in self.image.shape]
 
@@ -98,7 +96,9 @@ def as_json(case: ViewerCase) -> dict[str, Any]:
         "image": pack(case.image),
         "labels": [{"name": name, **pack(values)} for name, values in case.labels.items()],
         "maps": [{"name": name, **_map_json(layer)} for name, layer in case.maps.items()],
-        "facts": None if case.facts is None else {"columns": list(case.facts.columns), "rows": [list(row) for row in case.facts.rows]},
+        "facts": None
+        if case.facts is None
+        else {"columns": list(case.facts.columns), "rows": [list(row) for row in case.facts.rows]},
     }
 
 

@@ -1,4 +1,4 @@
-"""A page as one HTML file: style, pictures, volumes and the viewer's program are in it, and it asks for nothing else."""
+"""A page as one HTML file: style, pictures, volumes and the viewer's program are in it; it asks for nothing else."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ def as_html(title: str, parts: Sequence[Part]) -> str:
     A Content-Security-Policy in the file lets the browser run the one program in it, by its hash, and forbids every
     request: also what a hostile name could bring into the page would neither run nor be loaded.
     """
-    style, program = _file("page.css"), _file("viewer.js")
+    style, program = _file("page.css"), _file("slices.js") + _file("viewer.js")
     viewers = any(isinstance(part, Viewer) for part in parts)
     policy = f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(program)}'"
     lines = [
@@ -32,7 +32,7 @@ def as_html(title: str, parts: Sequence[Part]) -> str:
         '<html lang="en">',
         "<head>",
         '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}; base-uri \'none\'; form-action \'none\'">',
+        f"<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}; base-uri 'none'; form-action 'none'\">",
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="referrer" content="no-referrer">',
         f"<title>{escape(title)}</title>",

@@ -40,6 +40,7 @@ def read_case(
     maps: Mapping[str, MapFile] | None = None,
     classes: Mapping[str, Sequence[int]] | None = None,
     facts: Table | None = None,
+    note: str = "",
     most_voxels: int = MOST_VOXELS,
 ) -> ViewerCase:
     """Read a CT and what lies on it; of a large one every second, third, .. voxel.
@@ -51,15 +52,16 @@ def read_case(
         maps: layer -> map whose axes are parallel to the image's.
         classes: class -> its values in the label maps; classes are then numbered in this order from 1. None keeps the
             values.
-        facts: see ``ViewerCase``.
+        facts, note: see ``ViewerCase``; what is left out of a large case is added to the note.
         most_voxels: that the case may have.
 
     Raises:
         T3DError: a file cannot be read, or does not lie on the image.
     """
     who = f"case {name}"
+    load = LoadVolumed()
     loaded = {
-        key: LoadVolumed()({"image": path, "case_id": name})["image"]
+        key: load({"image": path, "case_id": name})["image"]
         for key, path in {"image": image, **(labels or {})}.items()
     }
     grey: MetaTensor = loaded.pop("image")
@@ -78,7 +80,7 @@ def read_case(
         labels=numbered,
         maps={layer: _map(file, coarse, shown[kept].shape, who) for layer, file in (maps or {}).items()},
         facts=facts,
-        note=_left_out(every),
+        note=" ".join(filter(None, (note, _left_out(every)))),
     )
 
 
