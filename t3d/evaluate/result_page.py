@@ -16,7 +16,7 @@ from t3d.page.choose import evenly, spread
 from t3d.page.html import as_html
 from t3d.page.parts import Paragraph, Part, Viewer
 from t3d.page.read_case import MapFile, largest_value, read_case
-from t3d.page.results import class_facts, finding_facts
+from t3d.page.results import class_facts, finding_facts, plain
 from t3d.volume.label_table import BACKGROUND, class_values
 
 logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class ResultPage:
     def _maps(self, case: str, findings: Sequence[str]) -> dict[str, MapFile]:
         attention = self.folder / f"{case}_attention.nii.gz"
         if findings and attention.is_file():
-            return {f"attention, {name}": MapFile(attention, place) for place, name in enumerate(findings)}
+            return {f"attention, {plain(name)}": MapFile(attention, place) for place, name in enumerate(findings)}
         texts = [folder / f"{case}_text.nii.gz" for folder in (self.folder, self.folder / "features")]
         text = next((file for file in texts if file.is_file()), None)
         return {} if text is None else {"text map": MapFile(text)}

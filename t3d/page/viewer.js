@@ -14,6 +14,12 @@ function inMillimetres(position, axis) {
   return `${Math.abs(position).toFixed(0)} mm ${DIRECTIONS[axis][position < 0 ? 1 : 0]}`;
 }
 
+// A value of a map with no more digits than its 255 steps carry.
+function inSteps(value, { low, high }) {
+  const digits = Math.floor(-Math.log10((high - low || 1) / 255));
+  return value.toFixed(Math.min(Math.max(digits, 0), 20));
+}
+
 function startViewer(section) {
   const find = (name) => section.querySelector(name);
   const { classes, cases } = JSON.parse(find(".data").textContent);
@@ -81,8 +87,8 @@ function startViewer(section) {
       context.fillStyle = `rgb(${ramp(x / 127).join(" ")})`;
       context.fillRect(x, 0, 1, 10);
     }
-    find(".low").textContent = map.low.toPrecision(3);
-    find(".high").textContent = map.high.toPrecision(3);
+    find(".low").textContent = inSteps(map.low, map);
+    find(".high").textContent = inSteps(map.high, map);
   }
 
   // What stands in a voxel, in words.
@@ -96,7 +102,7 @@ function startViewer(section) {
     }
     const map = layer(".map", maps);
     const level = map && levelAt(map, at);
-    if (level !== null) words.push(`${map.name}: ${(map.low + (level / 255) * (map.high - map.low)).toPrecision(3)}`);
+    if (level !== null) words.push(`${map.name}: ${inSteps(map.low + (level / 255) * (map.high - map.low), map)}`);
     find("output").textContent = words.join(" · ");
   }
 
