@@ -67,4 +67,6 @@ def shown_cases(folder: Path, results: Results) -> Viewer | None:
 
 def _findings(states: Mapping[str, int | None]) -> str:
     shown = [plain(name) for name, state in states.items() if state == 1]
-    return f"Findings of this phantom: {', '.join(shown) or 'none'}."
+    return (
+        f"Findings of this phantom: {', '.join(shown) or 'none'}. The numbers of the case are of the first prediction."
+    )
