@@ -135,4 +135,5 @@ OPTIONS: dict[str, kind.Kind] = {
     "overwrite": flag(),
     "skip_done": flag(),
     "tolerance_mm": number("mm", least=0),
+    "page_cases": whole(0, "cases that page.html shows"),
 }
