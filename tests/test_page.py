@@ -38,20 +38,24 @@ def case(name="case_1", **more):
 
 
 class Elements(HTMLParser):
-    """Elements with their attributes, in the order of the page, and the text of each script."""
+    """Elements with their attributes, in the order of the page; the text of each script and of each table's cell."""
 
     def __init__(self):
         super().__init__()
-        self.found, self.scripts = [], []
+        self.found, self.scripts, self.cells = [], [], []
 
     def handle_starttag(self, tag, attrs):
         self.found.append((tag, dict(attrs)))
         if tag == "script":
             self.scripts.append("")
+        if tag in ("th", "td"):
+            self.cells.append("")
 
     def handle_data(self, data):
         if self.found and self.found[-1][0] == "script" and self.cdata_elem == "script":
             self.scripts[-1] += data
+        if self.found and self.found[-1][0] in ("th", "td") and data.strip():
+            self.cells[-1] += data
 
 
 def parsed(page):
@@ -173,7 +177,9 @@ def test_of_a_large_case_every_so_manieth_voxel_is_shown(tmp_path):
     found = read_case("a", files[0], labels={"truth": files[1]}, note="First.", most_voxels=40)
     assert np.array_equal(found.image, wanted.image[::2, ::2]) and list(found.spacing) == [2.0, 2.0, 2.0]
     assert np.array_equal(found.labels["truth"], wanted.labels["truth"][::2, ::2])
-    assert found.note.startswith("First. To keep this page small it holds every 2nd voxel along x, every 2nd")
+    assert found.note.startswith(
+        "First. To keep this page small it holds every 2nd voxel along x and every 2nd voxel along y. "
+    )
 
 
 def test_a_map_that_is_turned_or_broken_is_refused(tmp_path):

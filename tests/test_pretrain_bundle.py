@@ -130,6 +130,7 @@ def test_gauges_are_written_with_all_names(trained):
     assert gauges["tic_chance"] == 0.5 and gauges["batch_size"] == 2
     assert gauges["verdict"]
     assert (trained / "eval" / "gauges.png").stat().st_size > 1000
+    assert '"cases": [{"name": "1 of ' in (trained / "eval" / "page.html").read_text()
 
 
 def test_features_of_every_test_case(trained, cohort):
