@@ -207,10 +207,16 @@ def test_cases_are_chosen_from_worst_to_best():
 def test_numbers_have_one_form():
     assert number(None) == "-" and number(0.12345) == "0.123" and number(1.0, [0.5, 2], digits=1) == "1.0 (0.5 to 2.0)"
     entry = {"mean": 0.5, "interval": [0.25, 0.75]}
-    metrics = {"classes": {"left_lung": {"dice": entry, "missed": 3}}, "mean": {"dice": entry}}
-    table = metric_table("class", metrics, {"dice": "Dice", "missed": "missed"})
-    cell = "0.500 (0.250 to 0.750)"
-    assert table == Table(["class", "Dice", "missed"], [["left lung", cell, "3"], ["mean", cell, ""]])
+    distance = {"mean": 12.34, "interval": [10, 20]}
+    metrics = {
+        "classes": {"left_lung": {"dice": entry, "hd95": distance, "missed": 3}},
+        "mean": {"dice": entry, "hd95": distance},
+    }
+    columns = {"dice": "Dice", "hd95": "HD95, mm", "missed": "missed"}
+    cells = ["0.500 (0.250 to 0.750)", "12.3 (10.0 to 20.0)"]
+    assert metric_table("class", metrics, columns) == Table(
+        ["class", *columns.values()], [["left lung", *cells, "3"], ["mean", *cells, ""]]
+    )
     gauges = {"tic_chance": 0.25, "effective_rank": 2.0, "embedding_width": 8, "sentence_accuracy": 0.5,
               "sentence_accuracy_interval": None}  # fmt: skip
     rows = [["held-out sentences that find their volume", "0.500"], ["effective rank of 8", "2.0"]]
