@@ -94,6 +94,8 @@ def test_metrics_have_all_their_parts(trained_classification, cohort):
             assert set(found[metric]) == {"value", "interval"}
     assert set(metrics["mean"]) == {"auroc", "auprc", "f1", "sensitivity", "specificity", "calibration_error"}
     assert (trained_classification / "eval" / "roc.png").stat().st_size > 1000
+    page = (trained_classification / "eval" / "page.html").read_text()
+    assert '"cases": [{"name": "1 of ' in page and '"columns": ["finding", "score", "truth"]' in page
     rows = list(csv.DictReader((trained_classification / "eval" / "metrics.csv").open()))
     assert [row["finding"] for row in rows] == FINDINGS
 

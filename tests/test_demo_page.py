@@ -1,16 +1,25 @@
 import json
 
+import nibabel
+import numpy as np
 import pytest
+from test_page import parsed
 from torch.utils.tensorboard import SummaryWriter
 
 from t3d.demo.page import summary
 from t3d.demo.pictures import training_curves
 from t3d.errors import T3DError
+from t3d.page.case import unpack
 
 
 def write(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
+
+
+def nifti(path, array, affine=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(array, np.eye(4) if affine is None else affine), path)
 
 
 def gauges(accuracy):
@@ -64,6 +73,48 @@ def test_page_and_picture(tmp_path):
     ):
         assert words in page
     assert (tmp_path / "summary.png").stat().st_size > 10_000
+    # the HTML has every cell and sentence of the Markdown
+    found = parsed((tmp_path / "summary.html").read_text())
+    assert not found.scripts
+    cells = [cell for line in page.splitlines() if line.startswith("| ") for cell in line.strip("| ").split(" | ")]
+    assert cells == found.cells
+
+
+def test_held_out_phantoms_are_shown(tmp_path):
+    demo(tmp_path)
+    array = np.zeros((4, 4, 4), np.uint8)
+    array[1] = 6
+    for case in ("a", "b"):
+        nifti(tmp_path / f"data/images/{case}.nii.gz", array.astype(np.int16) * 100)
+        nifti(tmp_path / f"data/labels/{case}.nii.gz", array)
+    nifti(tmp_path / "features/b_text.nii.gz", np.arange(8, dtype=np.float32).reshape(2, 2, 2), np.diag([2, 2, 2, 1]))
+    (tmp_path / "sentence.txt").write_text("Large effusion.\n")
+    items = [
+        {"case_id": case, "patient_id": case, "image": f"images/{case}.nii.gz", "label": f"labels/{case}.nii.gz",
+         "report": "FINDINGS: a secret.", "findings": {"lung_nodule": 1, "kidney_cyst": 0}}
+        for case in ("a", "b")
+    ]  # fmt: skip
+    write(tmp_path / "data/datalist.json", {"training": [], "validation": [], "test": items})
+    for start in ("t3d", "scratch"):
+        downstream(tmp_path, start, 0.7)
+        file = tmp_path / f"segmentation_{start}" / "eval" / "metrics.json"
+        measures = {"dice": 0.5, "hd95": None, "label_ml": 1.0, "predicted_ml": 1.0}
+        per_case = [{"case_id": case, "classes": {"aorta_1": measures}} for case in ("a", "b")]
+        write(file, {**json.loads(file.read_text()), "per_case": per_case})
+        write(tmp_path / f"segmentation_{start}/models/model.json", {"labels": {"background": 0, "aorta_1": [6]}})
+        for case in ("a", "b"):
+            nifti(tmp_path / f"segmentation_{start}/eval/{case}_pred.nii.gz", array)
+    summary(str(tmp_path))
+    page = (tmp_path / "summary.html").read_text()
+    assert "secret" not in page
+    data = json.loads(parsed(page).scripts[0])
+    assert data["classes"] == [{"name": "aorta_1", "colour": "#1f77b4"}]
+    names = ["truth", "prediction, T3D", "prediction, from scratch"]
+    for case in data["cases"]:
+        assert [layer["name"] for layer in case["labels"]] == names
+        assert all((unpack(layer) == (array > 0)).all() for layer in case["labels"])
+        assert case["note"].startswith("Findings of this phantom: lung nodule. ")
+    assert [[one["name"] for one in case["maps"]] for case in data["cases"]] == [[], ["text map: Large effusion."]]
 
 
 def test_starts_that_learnt_from_other_labels_are_not_compared(tmp_path):

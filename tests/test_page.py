@@ -38,20 +38,24 @@ def case(name="case_1", **more):
 
 
 class Elements(HTMLParser):
-    """Elements with their attributes, in the order of the page, and the text of each script."""
+    """Elements with their attributes, in the order of the page; the text of each script and of each table's cell."""
 
     def __init__(self):
         super().__init__()
-        self.found, self.scripts = [], []
+        self.found, self.scripts, self.cells = [], [], []
 
     def handle_starttag(self, tag, attrs):
         self.found.append((tag, dict(attrs)))
         if tag == "script":
             self.scripts.append("")
+        if tag in ("th", "td"):
+            self.cells.append("")
 
     def handle_data(self, data):
         if self.found and self.found[-1][0] == "script" and self.cdata_elem == "script":
             self.scripts[-1] += data
+        if self.found and self.found[-1][0] in ("th", "td") and data.strip():
+            self.cells[-1] += data
 
 
 def parsed(page):
@@ -173,7 +177,9 @@ def test_of_a_large_case_every_so_manieth_voxel_is_shown(tmp_path):
     found = read_case("a", files[0], labels={"truth": files[1]}, note="First.", most_voxels=40)
     assert np.array_equal(found.image, wanted.image[::2, ::2]) and list(found.spacing) == [2.0, 2.0, 2.0]
     assert np.array_equal(found.labels["truth"], wanted.labels["truth"][::2, ::2])
-    assert found.note.startswith("First. To keep this page small it holds every 2nd voxel along x, every 2nd")
+    assert found.note.startswith(
+        "First. To keep this page small it holds every 2nd voxel along x and every 2nd voxel along y. "
+    )
 
 
 def test_a_map_that_is_turned_or_broken_is_refused(tmp_path):
@@ -201,10 +207,16 @@ def test_cases_are_chosen_from_worst_to_best():
 def test_numbers_have_one_form():
     assert number(None) == "-" and number(0.12345) == "0.123" and number(1.0, [0.5, 2], digits=1) == "1.0 (0.5 to 2.0)"
     entry = {"mean": 0.5, "interval": [0.25, 0.75]}
-    metrics = {"classes": {"left_lung": {"dice": entry, "missed": 3}}, "mean": {"dice": entry}}
-    table = metric_table("class", metrics, {"dice": "Dice", "missed": "missed"})
-    cell = "0.500 (0.250 to 0.750)"
-    assert table == Table(["class", "Dice", "missed"], [["left lung", cell, "3"], ["mean", cell, ""]])
+    distance = {"mean": 12.34, "interval": [10, 20]}
+    metrics = {
+        "classes": {"left_lung": {"dice": entry, "hd95": distance, "missed": 3}},
+        "mean": {"dice": entry, "hd95": distance},
+    }
+    columns = {"dice": "Dice", "hd95": "HD95, mm", "missed": "missed"}
+    cells = ["0.500 (0.250 to 0.750)", "12.3 (10.0 to 20.0)"]
+    assert metric_table("class", metrics, columns) == Table(
+        ["class", *columns.values()], [["left lung", *cells, "3"], ["mean", *cells, ""]]
+    )
     gauges = {"tic_chance": 0.25, "effective_rank": 2.0, "embedding_width": 8, "sentence_accuracy": 0.5,
               "sentence_accuracy_interval": None}  # fmt: skip
     rows = [["held-out sentences that find their volume", "0.500"], ["effective rank of 8", "2.0"]]

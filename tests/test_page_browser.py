@@ -69,6 +69,20 @@ def test_it_says_what_stands_in_a_voxel(page):
     assert page.value(SAID).endswith("text map: -0.32")  # its voxel (0, 0, 1), the second of twelve from -0.5 to 1.5
 
 
+def test_the_patients_right_and_front_are_on_the_left_and_on_top(page):
+    for control, value in {".window": "0,2000", ".fill": "", ".outline": "", ".map": ""}.items():
+        choose(page, control, value)
+    place = f"(({{left, top}}) => ({{ clientX: left + 2, clientY: top + 2 }}))({AXIAL}.getBoundingClientRect())"
+    page.value(f"{AXIAL}.dispatchEvent(new PointerEvent('pointermove', {place}))")
+    # voxel (5, 4, 2), the last to the right and to the front: number 5 + 6 * (4 + 5 * 2) = 89, so 780 HU
+    assert page.value(SAID).startswith("3 mm L, 28 mm A, 11 mm S · 780 HU")
+    grey = page.value(f"[...{AXIAL}.getContext('2d').getImageData(1, 1, 1, 1).data]")
+    assert grey == [pytest.approx(255 * (780 / 2000 + 0.5), abs=3)] * 3 + [255]  # smoothed
+    page.value(f"{AXIAL}.dispatchEvent(new PointerEvent('pointerleave'))")
+    choose(page, ".outline", "0")
+    choose(page, ".fill", "1")
+
+
 def test_window_layers_and_classes_change_the_picture(page):
     choose(page, ".map", "0")
     seen = {page.value(PIXELS)}

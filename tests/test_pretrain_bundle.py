@@ -142,6 +142,7 @@ def test_gauges_are_written_with_all_names(trained):
     assert len((trained / "eval" / "restoration_regions.md").read_text().splitlines()) == 2 + len(regions)
     assert gauges["verdict"]
     assert (trained / "eval" / "gauges.png").stat().st_size > 1000
+    assert '"cases": [{"name": "1 of ' in (trained / "eval" / "page.html").read_text()
 
 
 def test_features_of_every_test_case(trained, cohort):

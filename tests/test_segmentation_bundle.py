@@ -158,6 +158,8 @@ def test_evaluation_scores_every_test_case_on_its_own_grid(trained_segmentation,
         assert found.shape == image.shape and np.array_equal(found.affine, image.affine)
         assert found.get_data_dtype() == np.uint8
         assert set(np.unique(found.dataobj)) <= {0, 3, 5, 6, 7, 8, 9, 11, 14}
+    page = (trained_segmentation / "eval" / "page.html").read_text()
+    assert '{"name": "prediction", "shape": [' in page and '"columns": ["class", "Dice"' in page
 
 
 def test_tumours_are_reported_lesion_by_lesion(cohort, tmp_path):

@@ -15,7 +15,7 @@ from t3d.page.table import Table
 from t3d.volume.label_on_image import lay_on
 from t3d.volume.load import LoadVolumed
 
-MOST_VOXELS = 1 << 21  # of a case: 128 a side; its CT then takes two to three megabytes of the page
+MOST_VOXELS = 3_000_000  # of a case: 144 a side; its CT then takes about four megabytes of the page
 _HU = -32768, 32767  # of int16
 _AXES = ("x", "y", "z")
 
@@ -132,9 +132,10 @@ def _map(file: MapFile, affine: np.ndarray, shape: Sequence[int], who: str) -> M
 def _left_out(every: Sequence[int]) -> str:
     if max(every) == 1:
         return ""
-    said = ", ".join(f"every {_ordinal(step)} voxel along {axis}" for step, axis in zip(every, _AXES, strict=True))
-    return f"To keep this page small it holds {said}. The files hold all of them."
-
-
-def _ordinal(step: int) -> str:
-    return {1: "single", 2: "2nd", 3: "3rd"}.get(step, f"{step}th")
+    ordinals = {2: "2nd", 3: "3rd"}
+    said = [
+        f"every {ordinals.get(step, f'{step}th')} voxel along {axis}"
+        for step, axis in zip(every, _AXES, strict=True)
+        if step > 1
+    ]
+    return f"To keep this page small it holds {' and '.join(said)}. The files hold all of them."

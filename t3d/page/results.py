@@ -55,13 +55,13 @@ def metric_table(title: str, metrics: Mapping[str, Any], columns: Mapping[str, s
     Args:
         title: of the first column.
         metrics: content of a ``metrics.json``.
-        columns: metric or count -> what stands above it.
+        columns: metric or count -> what stands above it; millimetres have one decimal.
     """
     rows = [
-        [plain(name), *(_cell(found.get(metric)) for metric in columns)]
+        [plain(name), *(_cell(found.get(metric), unit) for metric, unit in columns.items())]
         for name, found in metrics[_part(metrics)].items()
     ]
-    mean = ["mean", *(_cell(metrics["mean"].get(metric)) for metric in columns)]
+    mean = ["mean", *(_cell(metrics["mean"].get(metric), unit) for metric, unit in columns.items())]
     return Table([title, *columns.values()], [*rows, mean])
 
 
@@ -83,9 +83,9 @@ def finding_facts(case: Mapping[str, Any]) -> Table:
     return Table(["finding", "score", "truth"], rows)
 
 
-def measured(entry: Mapping[str, Any]) -> str:
+def measured(entry: Mapping[str, Any], *, digits: int = 3) -> str:
     """A mean or a value of a ``metrics.json`` with its interval."""
-    return number(entry.get("value", entry.get("mean")), entry["interval"])
+    return number(entry.get("value", entry.get("mean")), entry["interval"], digits=digits)
 
 
 def number(value: float | None, interval: list | None = None, *, digits: int = 3) -> str:
@@ -105,7 +105,7 @@ def _part(metrics: Mapping[str, Any]) -> str:
     return "classes" if "classes" in metrics else "findings"
 
 
-def _cell(found: Any) -> str:
+def _cell(found: Any, unit: str) -> str:
     if isinstance(found, Mapping):
-        return measured(found)
+        return measured(found, digits=1 if unit.endswith("mm") else 3)
     return "" if found is None else str(found)

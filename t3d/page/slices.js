@@ -108,7 +108,11 @@ function drawLetters(context, letters) {
   context.fillStyle = "#ffd54a";
   [context.textAlign, context.textBaseline] = ["center", "middle"];
   const spots = [[12, height / 2], [width - 12, height / 2], [width / 2, 14], [width / 2, height - 12]];
-  spots.forEach(([x, y], i) => context.fillText(letters[i], x, y));
+  [context.lineWidth, context.strokeStyle] = [3, "rgba(0, 0, 0, 0.7)"];
+  spots.forEach(([x, y], i) => {
+    context.strokeText(letters[i], x, y);
+    context.fillText(letters[i], x, y);
+  });
 }
 
 // Draws one plane of a case.
