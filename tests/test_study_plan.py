@@ -31,7 +31,7 @@ def changed(plan) -> set[str]:
     return {name for name in after if after[name] != before.get(name)}
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in PLANS.glob("*.json")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in PLANS.glob("study_*.json")))
 def test_shipped_plans_fit_the_bundles(name):
     plan = read_plan(name)
     graph = make_graph(plan, BUNDLES)
@@ -75,7 +75,7 @@ def test_what_is_wrong_is_named(entries, words):
 
 
 def test_a_plan_or_an_overlay_that_is_not_there():
-    with pytest.raises(T3DError, match="shipped plan: study_cpu"):
+    with pytest.raises(T3DError, match="shipped plan: .*study_cpu"):
         read_plan("study_moon")
     with pytest.raises(T3DError, match="t3d_pretrain has no configuration 'visiononly'; it has .*vision_only"):
         keys(planned(arms={"untrained": {"overlays": ["visiononly"]}}))

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import t3d
 from t3d.errors import T3DError
 from t3d.files import read_json, sha256
-from t3d.study.plan import ORACLE, SCRATCH, SHUFFLED, UNTRAINED, Plan
+from t3d.study.cohort_settings import cohort_settings
+from t3d.study.given_encoder import given_settings, reads_text
+from t3d.study.plan import GIVEN, ORACLE, SCRATCH, SHUFFLED, UNTRAINED, Plan
 from t3d.study.plan_entries import Recipe
-from t3d.study.plan_tasks import ALL, STAGE_OF
+from t3d.study.plan_tasks import ALL, STAGE_OF, TASKS
 
 COHORT = "cohort"
 # raise when the code of the cells would give other results for the same settings
@@ -70,7 +72,7 @@ def make_graph(plan: Plan, bundles: Path) -> Graph:
         bundles: folder with ``t3d_pretrain`` and the others.
 
     Raises:
-        T3DError: a bundle has no overlay of a name, or a task cannot be asked of any arm.
+        T3DError: a bundle has no overlay of a name, or a datalist or given weights are not there.
     """
     cells: dict[str, Cell] = {}
     places: list[Place] = []
@@ -80,29 +82,37 @@ def make_graph(plan: Plan, bundles: Path) -> Graph:
         cells.setdefault(cell.key, cell)
         return cell.key
 
-    cohort = add(COHORT, _cohort_settings(plan), {}, "cohort")
-    for seed in plan.seeds:
-        for arm in (name for name in plan.arms if seed in plan.arms[name].seeds):
-            whose = f"{arm}, seed {seed}"
-            needs = {"cohort": cohort}
-            if plan.arms[arm].kind != SCRATCH:
-                stage, settings = _encoder_settings(plan, arm, seed, bundles)
-                needs["encoder"] = add(stage, settings, {"cohort": cohort}, f"pre-training of {whose}", whose)
-            for task, labels, kind, settings in _asked(plan, arm, seed, bundles):
-                inputs = needs
-                if task == "probe":
-                    seen = {name: plan.tasks[task][name] for name in ("strides", "pool")}
-                    inputs = {
-                        "cohort": cohort,
-                        "features": add("features", seen, needs, f"features of {whose}", whose),
-                    }
-                budget = "" if labels is None else f" with {labels} labels"
-                key = add(kind, settings, inputs, f"{task}{budget}, {whose}", whose)
-                places.append(Place(task, labels, arm, seed, key))
+    cohorts = cohort_settings(plan.cohort)
+    given = {name: given_settings(Path(arm.encoder)) for name, arm in plan.arms.items() if arm.encoder}
+    for number, settings in enumerate(cohorts):
+        fold = f", fold {number}" if len(cohorts) > 1 else ""
+        cohort = add(COHORT, settings, {}, f"cohort{fold}")
+        for seed in plan.seeds:
+            for arm in (name for name in plan.arms if seed in plan.arms[name].seeds):
+                whose = f"{arm}, seed {seed}{fold}"
+                needs = {"cohort": cohort}
+                if plan.arms[arm].kind == GIVEN:
+                    needs["encoder"] = add("given", given[arm], {}, f"encoder of {arm}", whose)
+                elif plan.arms[arm].kind != SCRATCH:
+                    stage, settings = _encoder_settings(plan, arm, seed, bundles)
+                    needs["encoder"] = add(stage, settings, {"cohort": cohort}, f"pre-training of {whose}", whose)
+                for task, labels, kind, settings in _asked(plan, arm, seed, bundles, given.get(arm)):
+                    inputs = needs
+                    if task == "probe":
+                        seen = {name: plan.tasks[task][name] for name in ("strides", "pool")}
+                        inputs = {
+                            "cohort": cohort,
+                            "features": add("features", seen, needs, f"features of {whose}", whose),
+                        }
+                    budget = "" if labels is None else f" with {labels} labels"
+                    key = add(kind, settings, inputs, f"{task}{budget}, {whose}", whose)
+                    places.append(Place(task, labels, arm, seed, key))
     return Graph(cells, places)
 
 
-def _asked(plan: Plan, arm: str, seed: int, bundles: Path) -> Iterator[tuple[str, int | str | None, str, dict]]:
+def _asked(
+    plan: Plan, arm: str, seed: int, bundles: Path, given: Mapping[str, Any] | None
+) -> Iterator[tuple[str, int | str | None, str, dict]]:
     """Task, budget, kind of cell and its settings, for all that is asked of an arm."""
     kind = plan.arms[arm].kind
     for task, wanted in plan.tasks.items():
@@ -129,9 +139,15 @@ def _asked(plan: Plan, arm: str, seed: int, bundles: Path) -> Iterator[tuple[str
                         "labels": labels,
                     },
                 )
-        elif task in ("zero_shot", "retrieval") and _reads_text(plan, arm, bundles):
+        elif task in ("zero_shot", "retrieval") and (
+            _reads_text(plan, arm, bundles) if given is None else reads_text(given)
+        ):
             recipe = Recipe((task, *wanted["overlays"]), dict(wanted["options"]))
-            yield task, None, "text_task", {**_run("pretrain", recipe, None, bundles, base="inference"), "task": task}
+            # what is not asked for otherwise than ever stands in no hash
+            usual = TASKS[task]
+            unusual = {key: wanted[key] for key in ("prompts", "recall_at") if wanted.get(key) != usual.get(key)}
+            settings = {**_run("pretrain", recipe, None, bundles, base="inference"), "task": task, **unusual}
+            yield task, None, "text_task", settings
 
 
 def _encoder_settings(plan: Plan, arm: str, seed: int, bundles: Path) -> tuple[str, dict[str, Any]]:
@@ -173,16 +189,6 @@ def _reads_text(plan: Plan, arm: str, bundles: Path) -> bool:
     settings |= recipe.options
     weights = (settings.get("sentence_weight", 0), settings.get("alignment_weight", 0))
     return bool(settings.get("use_text", True)) and any(weights)
-
-
-def _cohort_settings(plan: Plan) -> dict[str, Any]:
-    """A datalist of the user's counts by its content; its images are taken to stay what they are."""
-    if "datalist" in plan.cohort:
-        file = Path(plan.cohort["datalist"])
-        if not file.is_file():
-            raise T3DError(f"the datalist {file} of the plan does not exist; correct its path")
-        return {"datalist": str(file), "sha256": sha256(file)}
-    return dict(plan.cohort)
 
 
 def _cell(kind: str, settings: dict, needs: Mapping[str, str], name: str, group: str) -> Cell:

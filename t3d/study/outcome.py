@@ -44,6 +44,17 @@ class Outcome(NamedTuple):
             patients=[self.patients[row] for row in rows],
         )
 
+    def joined(self, other: "Outcome") -> "Outcome":
+        """The test cases of both: two folds of one cross-validation."""
+        if (self.kind, self.targets) != (other.kind, other.targets):
+            raise T3DError(f"folds were measured otherwise: {self.targets} and {other.targets}; run the study again")
+        return self._replace(
+            values=np.concatenate([self.values, other.values], axis=1),
+            labels=np.concatenate([self.labels, other.labels]),
+            cases=[*self.cases, *other.cases],
+            patients=[*self.patients, *other.patients],
+        )
+
 
 def write_outcomes(folder: Path, *outcomes: Outcome) -> None:
     """Write the outcomes of one cell, of different kinds, atomically; the same give the same bytes."""

@@ -7,16 +7,20 @@ from typing import Any
 
 from t3d.errors import raise_faults
 from t3d.files import read_json
+from t3d.study.plan_cohort import read_cohort
 from t3d.study.plan_entries import Recipe, nearest, read_recipe, unknown_names, whole_numbers
+from t3d.study.plan_prompts import inline_prompts
 from t3d.study.plan_tasks import read_tasks
+from t3d.study.published_numbers import benchmarks
 
 PLANS = Path(__file__).parent / "plans"
-SPLITS = ("training", "validation", "test")
 STAGES = ("pretrain", "classification", "segmentation")
 
 # How an arm comes to its encoder
 TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH = "trained", "untrained", "shuffled", "oracle", "scratch"
-KINDS = (TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH)
+GIVEN = "given"
+KINDS = (TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH, GIVEN)
+_OF_AN_ARM = ("kind", "overlays", "options", "seeds", "control", "encoder")
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,14 @@ class Arm:
         recipe: what its training has besides that of the stage.
         seeds: some of the plan's.
         control: the arm with the same recipe and shuffled reports, if it is not the first of that kind.
+        encoder: of the kind ``given``: where its weights lie, if the command does not say.
     """
 
     kind: str
     recipe: Recipe
     seeds: tuple[int, ...]
     control: str | None = None
+    encoder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class Plan:
     """A study.
 
     Attributes:
-        cohort: ``{"phantoms": {..}}`` or ``{"datalist": absolute path}``.
+        cohort: ``{"phantoms": {..}}``, ``{"datalist": absolute path}`` or ``{"published": {..}}``; the last becomes
+            ``{"datalists": [one, or one for each fold], "classes"}`` when it is read.
         stages: stage -> what all its runs have.
         arms: name -> arm, in the order of the table.
         seeds: of trainings; an arm may have fewer of them.
@@ -49,6 +56,7 @@ class Plan:
         reference: the arm that is the zero line.
         least_positives: findings with fewer in the test list are left out.
         resamples: of patients.
+        benchmark: whose published numbers stand beside the results.
     """
 
     cohort: dict[str, Any]
@@ -59,6 +67,7 @@ class Plan:
     reference: str
     least_positives: int = 20
     resamples: int = 1000
+    benchmark: str | None = None
 
     def controls(self) -> dict[str, str]:
         """Arm -> the arm of shuffled reports that it is held against; none for those themselves."""
@@ -97,15 +106,15 @@ def make_plan(content: Mapping[str, Any], *, folder: Path, name: str) -> Plan:
     """
     faults: list[str] = []
     known = ("_comment_", "cohort", *STAGES, "arms", "seeds", "tasks", "reference", "least_positives", "resamples")
-    unknown_names(content, known, "the plan", faults)
-    cohort = _cohort(content.get("cohort"), folder, faults)
+    unknown_names(content, (*known, "benchmark"), "the plan", faults)
+    cohort = read_cohort(content.get("cohort"), folder, faults)
     stages = {stage: read_recipe(content.get(stage, {}), stage, faults) for stage in STAGES}
     seeds = content.get("seeds", [0])
     if not whole_numbers(seeds, least=0) or not seeds or len(set(seeds)) < len(seeds):
         faults.append(f"seeds is {seeds!r}; give a list of different whole numbers, such as [0, 1, 2]")
         seeds = [0]
-    arms = _arms(content.get("arms"), seeds, faults)
-    tasks = read_tasks(content.get("tasks"), arms, faults)
+    arms = _arms(content.get("arms"), seeds, folder, faults)
+    tasks = inline_prompts(read_tasks(content.get("tasks"), arms, faults), folder, faults)
     reference = content.get("reference", next(iter(arms), None))
     if arms and reference not in arms:
         faults.append(f"reference {reference!r} is no arm{nearest(reference, arms)}")
@@ -115,36 +124,20 @@ def make_plan(content: Mapping[str, Any], *, folder: Path, name: str) -> Plan:
         for key, value in numbers.items()
         if not whole_numbers([value], least=1)
     ]
+    benchmark = content.get("benchmark")
+    if benchmark is not None and benchmark not in benchmarks():
+        faults.append(f"benchmark {benchmark!r} has no published numbers{nearest(benchmark, benchmarks())}")
     raise_faults(faults, name)
-    return Plan(cohort, stages, arms, tuple(seeds), tasks, str(reference), **numbers)
+    return Plan(cohort, stages, arms, tuple(seeds), tasks, str(reference), benchmark=benchmark, **numbers)
 
 
-def _cohort(given: Any, folder: Path, faults: list[str]) -> dict[str, Any]:
-    if not isinstance(given, Mapping) or len(given) != 1 or next(iter(given)) not in ("phantoms", "datalist"):
-        faults.append('cohort must be {"phantoms": {..}} or {"datalist": "FILE"}')
-        return {}
-    if "datalist" in given:
-        return {"datalist": str((folder / str(given["datalist"])).resolve())}
-    made = given["phantoms"]
-    if not isinstance(made, Mapping):
-        faults.append("cohort phantoms is no object with training, validation, test, seed and shape")
-        return {}
-    unknown_names(made, (*SPLITS, "seed", "shape"), "cohort phantoms", faults)
-    faults += [
-        f"cohort phantoms {split} is {made.get(split)!r}; give the number of cases"
-        for split in SPLITS
-        if not whole_numbers([made.get(split)], least=1)
-    ]
-    return {"phantoms": {"seed": 0, "shape": 64, **made}}
-
-
-def _arms(given: Any, seeds: list[int], faults: list[str]) -> dict[str, Arm]:
+def _arms(given: Any, seeds: list[int], folder: Path, faults: list[str]) -> dict[str, Arm]:
     if not isinstance(given, Mapping) or not given:
         faults.append('arms must be an object of arms by their names, such as {"twin": {"overlays": ["vision_only"]}}')
         return {}
     arms = {}
     for name, one in given.items():
-        recipe = read_recipe(one, f"arm {name}", faults, known=("kind", "overlays", "options", "seeds", "control"))
+        recipe = read_recipe(one, f"arm {name}", faults, known=_OF_AN_ARM)
         own = one.get("seeds", seeds) if isinstance(one, Mapping) else seeds
         if not isinstance(own, list) or not own or not all(seed in seeds for seed in own):
             faults.append(f"arm {name}: seeds is {own!r}; give some of the plan's, {seeds}")
@@ -159,5 +152,11 @@ def _arms(given: Any, seeds: list[int], faults: list[str]) -> dict[str, Arm]:
         control = one.get("control") if isinstance(one, Mapping) else None
         if control is not None and (control not in given or given[control].get("kind") != SHUFFLED):
             faults.append(f"arm {name}: control is {control!r}; name an arm of the kind {SHUFFLED!r}")
-        arms[name] = Arm(kind, recipe, tuple(own), control)
+        encoder = one.get("encoder") if isinstance(one, Mapping) else None
+        if kind != GIVEN and encoder is not None:
+            faults.append(f'arm {name}: an encoder is of the kind "given"; this one is {kind!r}')
+        if kind == GIVEN and (recipe.overlays or recipe.options):
+            faults.append(f"arm {name}: its encoder is trained already; leave out overlays and options")
+        weights = None if encoder is None else str((folder / str(encoder)).resolve())
+        arms[name] = Arm(kind, recipe, tuple(own), control, weights)
     return arms

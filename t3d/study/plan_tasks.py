@@ -15,8 +15,8 @@ TASKS: dict[str, dict[str, Any]] = {
     "findings": {"labels": [ALL], **_RUN},
     "organs": {"labels": [ALL], **_RUN},
     "lesions": {"labels": [ALL], **_RUN},
-    "zero_shot": dict(_RUN),
-    "retrieval": dict(_RUN),
+    "zero_shot": {**_RUN, "prompts": None},
+    "retrieval": {**_RUN, "recall_at": [5]},
 }
 STAGE_OF = {"findings": "classification", "organs": "segmentation", "lesions": "segmentation"}
 
@@ -50,6 +50,9 @@ def read_tasks(given: Any, arms: Collection[str], faults: list[str]) -> dict[str
             faults.append(
                 f'task {name}: labels is {labels!r}; give numbers of cases, or "all", such as [20, 50, "all"]'
             )
+        ks = tasks[name].get("recall_at", [1])
+        if not whole_numbers(ks, least=1) or not ks:
+            faults.append(f"task {name}: recall_at is {ks!r}; give numbers of candidates, such as [5, 10]")
         if "overlays" in TASKS[name]:
             read_recipe(one, f"task {name}", faults, known=tuple(TASKS[name]))
         else:
