@@ -35,7 +35,8 @@ def beside(benchmark: str, rows: Sequence[Row] = (), *, arms: Sequence[str] = ()
     """
     entry = published_numbers()[benchmark]
     lines = [f"### Published: {entry['title']}", "", f"Ours: {entry['ours']}", ""]
-    lines += ["| model | what | value | ours | protocol | source | read there |", "|---" * 7 + "|"]
+    if entry["rows"]:
+        lines += ["| model | what | value | ours | protocol | source | read there |", "|---" * 7 + "|"]
     for one in entry["rows"]:
         cells = (
             one["model"],
@@ -47,7 +48,7 @@ def beside(benchmark: str, rows: Sequence[Row] = (), *, arms: Sequence[str] = ()
             one["read"],
         )
         lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", *(f"- {said}" for said in entry["not_comparable"]), ""]
+    lines += [*([""] if entry["rows"] else []), *(f"- {one}" for one in entry["not_comparable"]), ""]
     return lines
 
 
