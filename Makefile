@@ -5,6 +5,8 @@ DEMO_CASES ?= 80
 DEMO_SEED ?= 0
 # share of the training cases whose labels the downstream stages see
 DEMO_LABELS ?= 0.2
+# what the text maps look for
+DEMO_SENTENCE ?= Large right pleural effusion.
 
 # Small tensors run slower on many threads, and plots need no screen.
 export OMP_NUM_THREADS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$n || echo 4)
@@ -71,7 +73,8 @@ MEASURED = $(if $(COVERAGE),--cov=t3d --cov-report=term:skip-covered --cov-fail-
 
 test: .venv-test/ready
 	@echo "==> running the tests, two modules at a time"
-	@OMP_NUM_THREADS=1 $(TEST_PYTHON) -m pytest -q --numprocesses 2 --dist loadfile $(MEASURED)
+	@OMP_NUM_THREADS=1 $(TEST_PYTHON) -m pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+		$(MEASURED)
 
 .venv-label-%/ready: pyproject.toml scripts/environment.sh scripts/label_environment.sh
 	@scripts/label_environment.sh .venv-label-$* $*
@@ -115,7 +118,7 @@ format: .venv-test/ready
 	@$(TEST_PYTHON) scripts/format_configs.py
 
 demo: demo-summary
-	@echo "==> done: see $D/summary.md and $D/summary.png"
+	@echo "==> done: open $D/summary.html in a browser, or read $D/summary.md"
 
 $D/data/datalist.json: | .venv-demo/ready
 	@echo "==> 1/7 making $(DEMO_CASES) phantom CTs with reports in $D/data"
@@ -139,7 +142,9 @@ $D/twin/eval/gauges.json: $D/twin/models/encoder.json
 
 $D/features/done: $D/t3d/models/encoder.json
 	@echo "==> 4/7 computing T3D's features of the held-out phantoms into $D/features"
-	@$(RUN) $(call config,pretrain,inference) --ckpt_dir "$D/t3d/models" --output_dir "$D/features" --overwrite True
+	@echo "$(DEMO_SENTENCE)" > "$D/sentence.txt"
+	@$(RUN) $(call config,pretrain,inference) --ckpt_dir "$D/t3d/models" --output_dir "$D/features" --overwrite True \
+		--sentence_file "$D/sentence.txt"
 	@touch $@
 
 # an encoder is needed by the two starts that have one

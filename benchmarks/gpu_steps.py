@@ -1,6 +1,7 @@
 """Step time and memory of the 96^3 recipes on one CUDA card, beside stock Swin UNETR pre-training, as JSON lines.
 
     python benchmarks/gpu_steps.py OUT.jsonl [--seconds 150] [--crop_size 96] [--feature_size 48] [--device cuda]
+    .. [--most_volumes 2] [--steps 2] [--shape 64,64,64]: a rehearsal on a CPU
 
 Each row is one recipe on random crops: median time of a training step (forward, backward, clipped AdamW), peak of
 allocated memory, and what autograd keeps between forward and backward per encoded crop. The most important rows come
@@ -23,11 +24,14 @@ from monai.losses import DiceCELoss
 from monai.networks.nets import SwinUNETR
 from pretrain_steps import RECIPES, batch_of, build, step_loss
 from torch import Tensor, nn
+from trainer_steps import trainer_steps
 
 from t3d.networks.fitting_window import fitting_window
 from t3d.networks.window_attention import fuse_attention
+from t3d.train import compiled
 
 MIB = 2**20
+LEAST = 64  # crops of networks that normalise their deepest map, which must have more than one voxel
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": None}
 
 
@@ -36,6 +40,10 @@ def pretraining(name: str) -> Callable:
     recipe = RECIPES[name]
 
     def made(batch: int, size: int, width: int, device: str, **network: Any) -> tuple[nn.Module, Callable]:
+        if recipe.stock:
+            size = max(size, LEAST)
+        if "feature_size" in recipe.network:  # of another encoder, as much smaller in a rehearsal
+            network["feature_size"] = recipe.network["feature_size"] * width // 48
         net = build(recipe, size=size, width=width, **network).to(device)
         inputs, loss_of = batch_of(recipe, batch=batch, size=size, device=device), step_loss(recipe)
         return net, lambda model: loss_of(model, inputs)
@@ -45,6 +53,7 @@ def pretraining(name: str) -> Callable:
 
 def segmentation(batch: int, size: int, width: int, device: str, **network) -> tuple[nn.Module, Callable]:
     """The segmentation bundle's network and loss on crops with 14 classes."""
+    size = max(size, LEAST)
     options = {"window_size": fitting_window(size), **network}
     net = fuse_attention(SwinUNETR(in_channels=1, out_channels=14, feature_size=width, **options)).to(device)
     image = torch.rand(batch, 1, size, size, size, device=device)
@@ -58,39 +67,47 @@ KINDS = {
     **{name: (pretraining(name), recipe.crops) for name, recipe in RECIPES.items()},
     "segmentation": (segmentation, 1),
 }
-# (kind, batch, type, network options, compiled)
+# (kind, batch, type, network options, what else): "compiled", or "trainer" and when its checks are read
 ROWS = [
-    ("T3D", 8, "bf16", {}, False),
-    (PLAIN, 8, "bf16", {}, False),
-    (STOCK, 8, "bf16", {}, False),
-    (f"{STOCK}, window 7", 8, "bf16", {}, False),
-    ("T3D, 32 text windows", 8, "bf16", {}, False),
-    ("T3D", 16, "bf16", {"text_chunk": 64}, False),
-    ("T3D, SegRes", 8, "bf16", {}, False),
-    ("T3D", 32, "bf16", {}, False),
-    ("segmentation", 4, "bf16", {}, False),
-    ("T3D, paper.json", 2, "bf16", {}, False),
-    ("T3D", 8, "bf16", {"use_checkpoint": True}, False),
-    ("T3D", 8, "fp16", {}, False),
-    (PLAIN, 8, "fp32", {}, False),
-    ("T3D, SegRes", 8, "bf16", {"use_checkpoint": True}, False),
-    ("T3D's vision-only twin", 8, "bf16", {}, False),
-    ("segmentation", 4, "fp16", {}, False),
-    ("segmentation", 4, "bf16", {"use_checkpoint": True}, False),
-    (PLAIN, 8, "bf16", {}, True),
-    ("segmentation", 4, "bf16", {}, True),
+    ("T3D", 8, "bf16", {}, ""),
+    (PLAIN, 8, "bf16", {}, ""),
+    (STOCK, 8, "bf16", {}, ""),
+    (f"{STOCK}, window 7", 8, "bf16", {}, ""),
+    ("T3D", 8, "bf16", {"text_chunk": 64}, ""),
+    ("T3D, 32 text windows", 8, "bf16", {}, ""),
+    ("T3D", 8, "bf16", {}, "trainer, checks a step late"),
+    ("T3D", 8, "bf16", {}, "trainer, checks at once"),
+    ("T3D, SegRes", 8, "bf16", {}, ""),
+    ("T3D, SegRes", 8, "bf16", {"stem_stride": 4}, ""),
+    ("T3D", 32, "bf16", {}, ""),
+    ("segmentation", 4, "bf16", {}, ""),
+    ("T3D, paper.json", 2, "bf16", {}, ""),
+    ("T3D, SegRes", 8, "bf16", {}, "compiled"),
+    ("T3D", 8, "bf16", {"use_checkpoint": True}, ""),
+    ("T3D", 8, "fp16", {}, ""),
+    ("T3D", 16, "bf16", {"text_chunk": 64}, ""),
+    (PLAIN, 8, "fp32", {}, ""),
+    ("T3D, SegRes", 8, "bf16", {"use_checkpoint": True}, ""),
+    ("T3D's vision-only twin", 8, "bf16", {}, ""),
+    ("segmentation", 4, "fp16", {}, ""),
+    ("segmentation", 4, "bf16", {"use_checkpoint": True}, ""),
+    (PLAIN, 8, "bf16", {}, "compiled"),
+    ("segmentation", 4, "bf16", {}, "compiled"),
 ]
 
 
 def measure(row: tuple, size: int, width: int, device: str, steps: int) -> dict:
     """Train a few steps of one recipe and return its numbers."""
-    kind, batch, type_name, options, compiled = row
+    kind, batch, type_name, options, how = row
     build, crops = KINDS[kind]
     torch.manual_seed(0)
     net, loss_of = build(batch, size, width, device, **options)
-    if compiled:
-        net.compile()  # in place, so that the names of its weights stay
-    model = net
+    if how.startswith("trainer"):
+        # on a CPU the engine would refuse bfloat16 where its gradients are wrong, which these small maps invite
+        dtype = TYPES[type_name] if device == "cuda" else None
+        return trainer_steps(net, loss_of, steps=steps, late=how.endswith("late"), dtype=dtype, device=device)
+    if how == "compiled":
+        compiled.compile_in_place(net, device=device)
     optimizer = torch.optim.AdamW(net.parameters(), 1e-4)
     dtype = TYPES[type_name]
     scaler = torch.amp.GradScaler(device, enabled=dtype is torch.float16)
@@ -102,7 +119,7 @@ def measure(row: tuple, size: int, width: int, device: str, steps: int) -> dict:
         wait(cuda)
         start, before = time.perf_counter(), torch.cuda.memory_allocated() if cuda else 0
         with torch.autocast(device, dtype=dtype, enabled=dtype is not None):
-            loss = loss_of(model)
+            loss = loss_of(net)
         kept = (torch.cuda.memory_allocated() - before) / MIB if cuda else 0.0
         scaler.scale(loss).backward()
         scaler.unscale_(optimizer)
@@ -159,27 +176,33 @@ def wait(cuda: bool) -> None:
 
 def main(
     out: str, *, seconds: float = 150, steps: int = 10, crop_size: int = 96, feature_size: int = 48,
-    device: str = "cuda", shape: tuple[int, int, int] = (512, 512, 300),
+    device: str = "cuda", shape: tuple[int, int, int] = (512, 512, 300), most_volumes: int = 32,
 ) -> None:  # fmt: skip
     """Measure row after row into ``out`` until the seconds are over."""
     start = time.monotonic()
-    jobs = [(row, lambda row=row: measure(row, crop_size, feature_size, device, steps)) for row in ROWS]
-    volume = ("inference of " + "x".join(map(str, shape)), 4, "bf16", {}, False)
-    jobs.insert(8, (volume, lambda: whole_volume(tuple(shape), crop_size, feature_size, device)))
+    if device == "cpu":
+        compiled.BACKEND = "aot_eager"  # traces the same graphs; kernels for a processor take minutes to build
+    rows = [(kind, min(batch, most_volumes), *rest) for kind, batch, *rest in ROWS]
+    jobs = [(row, lambda row=row: measure(row, crop_size, feature_size, device, steps)) for row in rows]
+    volume = ("inference of " + "x".join(map(str, shape)), 4, "bf16", {}, "")
+    jobs.insert(11, (volume, lambda: whole_volume(tuple(shape), max(crop_size, LEAST), feature_size, device)))
     with Path(out).open("w", encoding="utf-8") as file:
         for row, job in jobs:
-            kind, batch, type_name, options, compiled = row
-            line = {"kind": kind, "batch": batch, "type": type_name, **options, "compiled": compiled}
+            kind, batch, type_name, options, how = row
+            line = {"kind": kind, "batch": batch, "type": type_name, **options, "how": how}
             if time.monotonic() - start > seconds:
                 line["left_out"] = f"{seconds} s were over"
             else:
                 try:
                     line |= job()
-                except (RuntimeError, ValueError, ArithmeticError) as error:
-                    line["failed"] = f"{type(error).__name__}: {str(error).splitlines()[0][:160]}"
+                except Exception as error:  # whatever it is, it is this row's result, and the next row is measured
+                    words = " ".join(str(error).split())[:160]
+                    line["failed"] = f"{type(error).__name__}: {words}"
             file.write(json.dumps(line) + "\n")
             file.flush()
             sys.stdout.write(json.dumps(line) + "\n")
+            sys.stdout.flush()
+            torch.compiler.reset()  # what was compiled holds its network
             gc.collect()
             if device == "cuda":
                 torch.cuda.empty_cache()

@@ -4,19 +4,22 @@
 
 For each size it writes a small cohort at the spacing of the training, so that nothing is resampled, brings it into
 the prepared store, trains two steps on it with the bundle's own configs in a fresh process, and prints the peak
-resident memory of the training process and of the worker that reads the crops, and on a GPU the peak of allocated
-memory. With --raw the volumes are read whole, as without a prepared store; then the worker's memory depends on
-the size. Exit status 1 if the peaks (with --raw those of the worker apart) lie more than 5 % apart.
+memory of the training process and of the worker that reads the crops, and on a GPU the peak of allocated memory.
+Pages of files are apart: the store is mapped, so what was read of a volume counts as resident memory of the process,
+but it is the system's cache of that file, which all workers share and which goes when memory is short. With --raw the
+volumes are read whole, as without a prepared store; then the worker's memory depends on the size. Exit status 1 if
+the peaks (with --raw those of the worker apart) lie more than 5 % apart.
 """
 
 import json
 import multiprocessing
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import fire
@@ -63,6 +66,8 @@ def train(folder: str, raw: bool, **settings: int) -> None:
     import torch
     from monai.bundle import run
 
+    watch = Watch()
+    watch.start()
     run(
         config_file=[str(BUNDLE / "configs" / name) for name in ("train.json", "demo.json")],
         bundle_root=str(BUNDLE),
@@ -78,20 +83,43 @@ def train(folder: str, raw: bool, **settings: int) -> None:
         **settings,
     )
     peaks = {
-        "training process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "worker": max(worker_peaks()),
+        "training process": watch.own,
+        "worker": watch.worker,
+        "files mapped by the worker": watch.mapped,
         "GPU": torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0,
     }
     Path(folder, "peaks.json").write_text(json.dumps(peaks), encoding="utf-8")
 
 
-def worker_peaks() -> list[float]:
-    """Return the peak resident memory, in MiB, of every worker: of those that ended and those that wait."""
-    peaks = [resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024]
-    for worker in multiprocessing.active_children():
-        status = Path(f"/proc/{worker.pid}/status").read_text(encoding="utf-8")
-        peaks.append(float(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024)
-    return peaks
+class Watch(threading.Thread):
+    """Looks every few milliseconds at what this process and its children hold, and keeps the highest values, in MiB.
+
+    Attributes:
+        own, worker: memory that no file stands behind, of this process and of its largest child.
+        mapped: pages of files in a child, among them what it read of the store.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.own = self.worker = self.mapped = 0.0
+
+    def run(self) -> None:
+        while True:
+            self.own = max(self.own, held(os.getpid())[0])
+            for child in multiprocessing.active_children():
+                anonymous, mapped = held(child.pid)
+                self.worker, self.mapped = max(self.worker, anonymous), max(self.mapped, mapped)
+            time.sleep(0.005)
+
+
+def held(process: int | None) -> tuple[float, float]:
+    """MiB of a process without files behind them (shared memory included), and of mapped files; 0 once it ended."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0.0, 0.0
+    parts = {name: int(size) / 1024 for name, size in re.findall(r"Rss(\w+):\s+(\d+) kB", status)}
+    return parts.get("Anon", 0.0) + parts.get("Shmem", 0.0), parts.get("File", 0.0)
 
 
 def measure(shape: str, raw: bool, settings: dict[str, int]) -> dict[str, float]:
@@ -121,10 +149,10 @@ def compare(
     settings = {"crop_size": crop_size, "feature_size": feature_size}
     shapes = [str(shape) for shape in (shapes if isinstance(shapes, tuple | list) else (shapes,))]
     peaks = {shape: measure(shape, raw, settings) for shape in shapes}
-    rows = ["| volume | training process, MiB | worker, MiB | GPU, MiB |", "|---|---|---|---|"]
+    parts = ("training process", "worker", "files mapped by the worker", "GPU")
+    rows = ["| volume | " + " | ".join(f"{part}, MiB" for part in parts) + " |", "|---" * (1 + len(parts)) + "|"]
     rows += [
-        f"| {'x'.join(map(str, sides(shape)))} | {peak['training process']:.0f} | {peak['worker']:.0f} | "
-        f"{peak['GPU']:.0f} |"
+        f"| {'x'.join(map(str, sides(shape)))} | " + " | ".join(f"{peak[part]:.0f}" for part in parts) + " |"
         for shape, peak in peaks.items()
     ]
     growth = {}

@@ -44,6 +44,7 @@ def phantoms(
     noise: float | None = None,
     montage: bool = True,
     workers: int = 1,
+    wordings: int = 1,
 ) -> None:
     """Write a synthetic torso CT cohort: volumes, labels, findings, reports, datalist.json and a picture.
 
@@ -58,10 +59,20 @@ def phantoms(
         noise: standard deviation of the noise in HU; 15 to 25 per case if not given.
         montage: also write montage.png; --nomontage leaves it out.
         workers: processes side by side.
+        wordings: of each report; pre-training shows another one of 2 or more whenever it draws the case.
     """
     from t3d.phantoms import phantoms as write_phantoms
 
-    write_phantoms(out_dir, cases=cases, seed=seed, shape=shape, noise=noise, montage=montage, workers=workers)
+    write_phantoms(
+        out_dir,
+        cases=cases,
+        seed=seed,
+        shape=shape,
+        noise=noise,
+        montage=montage,
+        workers=workers,
+        wordings=wordings,
+    )
 
 
 def tiny_bert(

@@ -1,10 +1,14 @@
 """Runs of a bundle as a user starts them, in this process or as a command line, at a size for tests."""
 
+import io
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -87,6 +91,30 @@ def finish(line: list[str], folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run(line, cwd=folder, env=environment(), capture_output=True, text=True, timeout=300)
 
 
+def finish_here(line: list[str], folder: Path) -> subprocess.CompletedProcess:
+    """``finish`` in this process, for what a run says before it begins: a process takes seconds for its imports.
+
+    What loggers say is not caught.
+    """
+    module, arguments = line[2], line[3:]
+    folder.mkdir(parents=True, exist_ok=True)
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    here, hook, argv = os.getcwd(), sys.excepthook, sys.argv
+    os.chdir(folder)
+    sys.excepthook, sys.argv = sys.__excepthook__, [module, *arguments, "--logging_file", "False"]
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                runpy.run_module(module, run_name="__main__")
+            except Exception as error:  # as at the top of a process
+                sys.excepthook(type(error), error, error.__traceback__)
+                status = 1
+    finally:
+        sys.excepthook, sys.argv = hook, argv
+        os.chdir(here)
+    return subprocess.CompletedProcess(line, status, out.getvalue(), err.getvalue())
+
+
 def kill_when(line: list[str], folder: Path, there: Path) -> None:
     """Start a run and send SIGKILL as soon as a file is there."""
     folder.mkdir(parents=True)
@@ -107,14 +135,22 @@ def weights(folder: Path, name: str = "model.pt") -> dict:
     return torch.load(folder / "models" / name, weights_only=True)
 
 
-def same_after_a_kill(line: list[str], other: list[str], folder: Path) -> tuple[Path, Path]:
-    """Run one command undisturbed, kill and repeat the other, and return the two folders.
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """As in a process of ``environment``: another number of threads rounds otherwise, and Adam makes steps of it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
-    Both as processes of their own: another number of threads rounds otherwise, and Adam makes steps of it.
-    """
+
+def same_after_a_kill(undisturbed: Callable[[Path], object], other: list[str], folder: Path) -> tuple[Path, Path]:
+    """Train undisturbed in this process, kill and repeat the other as processes, and return the two folders."""
     whole, broken = folder / "whole", folder / "broken"
-    result = finish(line, whole)
-    assert result.returncode == 0, result.stdout + result.stderr
+    with one_thread():
+        undisturbed(whole)
     kill_when(other, broken, broken / "models" / "checkpoint_epoch=1.pt")
     assert not (broken / "models" / "model.pt").exists(), "killed too late to show anything"
     result = finish(other, broken)

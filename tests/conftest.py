@@ -1,9 +1,30 @@
 """Fixtures shared by all tests."""
 
+import os
+import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from t3d.study.lock import locked
+
+# Modules of half a minute and more. They are begun first: a long one that is begun last keeps one worker busy while
+# the other has nothing left (``make test`` tells xdist to keep this order).
+LONG = (
+    *("study_run", "export_segmentation", "golden_runs", "prepared_bundles", "golden_old_files", "segres_bundles"),
+    *("stem_bundles", "pretrain_resume", "segmentation_resume", "segmentation_bundle", "pretrain_bundle", "api"),
+    *("classification_resume", "classification_bundle", "zero_shot_bundle", "prepare_cohort", "federated"),
+    *("without_text_packages", "classification_faults", "export_classification", "export_pretrain", "gather"),
+    *("segmentation_start", "study_cells", "tracking", "real_ct", "wheel", "diverged", "engine_options"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of long modules come first, each module's own in their order."""
+    place = {f"test_{name}": number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +45,32 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def cohort(tmp_path_factory) -> Path:
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A folder that one worker of the run makes; each other gets a copy of its own."""
+
+    def folder_of(name: str, make: Callable[[Path], object]) -> Path:
+        folder = tmp_path_factory.mktemp(name)
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            make(folder)
+            return folder
+        shared = tmp_path_factory.getbasetemp().parent / f"made_once_{name}"
+        with locked(shared.with_suffix(".lock")):
+            if not shared.exists():
+                make(folder)
+                shutil.copytree(folder, shared)  # tests write into what they get
+                return folder
+        shutil.copytree(shared, folder, dirs_exist_ok=True)
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def cohort(made_once) -> Path:
     """A cohort of 24 phantoms of 32^3 voxels: the folder with its datalist.json."""
     from t3d.phantoms import phantoms
 
-    folder = tmp_path_factory.mktemp("cohort")
-    phantoms(folder, cases=24, seed=3, shape=32, montage=False)
-    return folder
+    return made_once("cohort", lambda folder: phantoms(folder, cases=24, seed=3, shape=32, montage=False))
 
 
 @pytest.fixture(scope="session")
@@ -42,26 +82,28 @@ def few(cohort, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained_segmentation(few, tmp_path_factory) -> Path:
+def trained_segmentation(few, made_once) -> Path:
     """One tiny training of the segmentation bundle and its evaluation: the folder with models and eval."""
     from segmentation_runs import NAMES, run
 
-    folder = tmp_path_factory.mktemp("trained_segmentation")
-    run(NAMES, few, folder)
-    run((*NAMES, "evaluate"), few, folder)
-    return folder
+    def make(folder: Path) -> None:
+        run(NAMES, few, folder)
+        run((*NAMES, "evaluate"), few, folder)
+
+    return made_once("trained_segmentation", make)
 
 
 @pytest.fixture(scope="session")
-def trained_classification(cohort, tmp_path_factory) -> Path:
+def trained_classification(cohort, made_once) -> Path:
     """One tiny training of the classification bundle, evaluated, with predictions and attention in out."""
     from classification_runs import NAMES, infer, run
 
-    folder = tmp_path_factory.mktemp("trained_classification")
-    run(NAMES, cohort, folder)
-    run((*NAMES, "evaluate"), cohort, folder)
-    infer(cohort, folder, output_dir=str(folder / "out"), save_attention=True)
-    return folder
+    def make(folder: Path) -> None:
+        run(NAMES, cohort, folder)
+        run((*NAMES, "evaluate"), cohort, folder)
+        infer(cohort, folder, output_dir=str(folder / "out"), save_attention=True)
+
+    return made_once("trained_classification", make)
 
 
 @pytest.fixture(scope="session")
@@ -81,11 +123,12 @@ def classification_encoder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def golden_cohorts(tmp_path_factory) -> dict[str, Path]:
+def golden_cohorts(made_once) -> dict[str, Path]:
     """What the golden runs train on: the folders of a raw and a prepared cohort, and of a text encoder."""
-    from golden_cases import make_cohorts
+    from golden_cases import COHORTS, make_cohorts
 
-    return make_cohorts(tmp_path_factory.mktemp("golden"))
+    folder = made_once("golden", make_cohorts)
+    return {name: folder / name for name in COHORTS}
 
 
 @pytest.fixture(scope="session")

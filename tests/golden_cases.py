@@ -6,14 +6,14 @@ and nothing is flipped or made brighter.
 """
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from bundle_runs import BundleRuns, environment
+from bundle_runs import BundleRuns
 from golden_old_files import old_model
 from monai.bundle import ConfigWorkflow
+
+from t3d.cli import main
 
 SPACING, FINER = [8.0, 8.0, 12.0], [3.0, 8.0, 12.0]
 STORE = {"spacing": [20.0, 20.0, 20.0], "batch_size": 2, "ignore_preprocessing": True}
@@ -21,6 +21,7 @@ STORE = {"spacing": [20.0, 20.0, 20.0], "batch_size": 2, "ignore_preprocessing":
 STORE_OF = {"classification": {"findings": ["cardiomegaly", "emphysema", "kidney_stone"]}}
 FINDINGS = ["cardiomegaly", "lung_nodule", "pleural_effusion"]
 KINDS = ("raw", "prepared")
+COHORTS = (*KINDS, "text_encoder")
 CPU = {"amp": False, "device": "cpu"}
 # learning rates are reached at once, so that a few steps change the weights by more than rounding
 COMMON = {**CPU, "max_epochs": 2, "spacing": SPACING, "val_interval": 1, "warmup_steps": 1}
@@ -49,10 +50,8 @@ NAMES = {stage: ("train", "paper", "demo", "align") if stage == "pretrain" else 
 
 
 def t3d(*arguments: Any) -> None:
-    """Run a command of the package as a user does."""
-    line = [sys.executable, "-m", "t3d", *map(str, arguments)]
-    result = subprocess.run(line, env=environment(), capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+    """Run a command of the package, in this process."""
+    main([str(argument) for argument in arguments])
 
 
 def make_cohorts(folder: Path) -> dict[str, Path]:
@@ -66,7 +65,7 @@ def make_cohorts(folder: Path) -> dict[str, Path]:
         few = {**lists, "training": lists["training"][:2]}
         few |= {split: lists[split][:1] for split in ("validation", "test")}
         (cohort / "few.json").write_text(json.dumps(few))
-    return {"raw": raw, "prepared": prepared, "text_encoder": folder / "text_encoder"}
+    return {name: folder / name for name in COHORTS}
 
 
 def options_of(stage: str, cohort: Path, folder: Path) -> dict:

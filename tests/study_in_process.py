@@ -40,12 +40,16 @@ class Played:
         if bundle == "t3d_classification":
             return {"labels": item["findings"], "scores": {name: _score(item, name) for name in item["findings"]}}
         classes = [name for name in json.loads(Path(options["labels_file"]).read_text()) if name != "background"]
-        lesions = {
-            name: {"lesions": [{"mm3": 9.0, "detected": True}], "false_positives": []}
-            for name in options.get("lesion_classes", [])
-        }
+        named = options.get("lesion_classes", [])
+        # cases have other numbers of false positives, so folds have other numbers of slots
+        false = [_score(item, "false")] * (len(item["case_id"]) + int(item["case_id"][-1]))
+        matched, scored = (
+            {name: {"lesions": [{"mm3": mm3, **found} for mm3 in (9.0, 20.0, 90.0)], "false_positives": false}
+             for name in named}
+            for found in ({"detected": True}, {"score": _score(item, "lesion")})
+        )  # fmt: skip
         dice = {name: {"dice": _score(item, name), "surface_dice": 0.5} for name in classes}
-        return {"classes": dice, "lesions": lesions}
+        return {"classes": dice, "lesions": matched, "scored_lesions": scored}
 
     def _zero_shot(self, bundle, folder, options) -> None:
         items = load_datalist(options["datalist_file"], "test", need_report=False)

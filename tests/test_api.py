@@ -19,6 +19,7 @@ from safetensors.numpy import load_file
 
 import t3d
 from t3d.api.info import describe
+from t3d.cli import main
 from t3d.errors import T3DError
 
 
@@ -75,7 +76,7 @@ def test_classify_equals_inference(trained_classification, cohort):
 
 def test_embed_equals_inference(encoder, oblique, tmp_path):
     folder, path = oblique
-    pretrain_runs.infer(folder, encoder, output_dir=str(tmp_path / "out"), save_map=True)
+    pretrain_runs.infer(folder, encoder, output_dir=str(tmp_path / "out"), save_map=True, scales=[8, 32])
     written = load_file(tmp_path / "out" / "tilted.safetensors")
     for ct in forms(path):
         found = t3d.embed(ct, encoder / "models", device="cpu")
@@ -83,6 +84,13 @@ def test_embed_equals_inference(encoder, oblique, tmp_path):
         np.testing.assert_allclose(found.features, written["features"], atol=1e-5)
         np.testing.assert_allclose(found.map, written["map"], atol=1e-5)
         np.testing.assert_allclose(found.affine, written["map_affine"], atol=1e-6)
+        assert found.scales == {}
+    scales = t3d.embed(path, encoder / "models", device="cpu", scales=(8, 32)).scales
+    for stride, scale in scales.items():
+        np.testing.assert_allclose(scale.features, written[f"features_{stride}"], atol=1e-5)
+        np.testing.assert_allclose(scale.map, written[f"map_{stride}"], atol=1e-5)
+        np.testing.assert_allclose(scale.affine, written[f"map_affine_{stride}"], atol=1e-6)
+    assert scales[8].map.shape[1] == 4 * scales[32].map.shape[1]
     assert np.linalg.norm(found.vector) == pytest.approx(1, abs=1e-5)
 
 
@@ -143,17 +151,21 @@ def test_weights_of_another_training_are_refused_though_they_fit(trained_segment
 
 
 @pytest.mark.parametrize("task", ["segmentation", "classification", "encoder"])
-def test_info_says_what_a_model_takes_and_gives(task, trained_segmentation, trained_classification, encoder, tmp_path):
+def test_info_says_what_a_model_takes_and_gives(task, trained_segmentation, trained_classification, encoder, capsys):
     folder = {"segmentation": trained_segmentation, "classification": trained_classification, "encoder": encoder}[task]
-    line = [sys.executable, "-m", "t3d", "info", str(folder / "models")]
-    done = subprocess.run([*line, "--json"], cwd=tmp_path, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    facts = json.loads(done.stdout)
+    main(["info", str(folder / "models"), "--json"])
+    facts = json.loads(capsys.readouterr().out)
     assert facts["kind"] == task and facts["takes"]["spacing"] == [12.0] * 3
     assert {"segmentation": "labels", "classification": "findings", "encoder": "embedding"}[task] in facts["gives"]
-    said = subprocess.run(line, cwd=tmp_path, env=environment(), capture_output=True, text=True)
-    assert said.returncode == 0, said.stderr
-    assert said.stdout.startswith(f"{task}, for t3d.")
+    main(["info", str(folder / "models")])
+    assert capsys.readouterr().out.startswith(f"{task}, for t3d.")
+
+
+def test_info_is_a_command_whose_output_is_json_alone(encoder, tmp_path):
+    line = [sys.executable, "-m", "t3d", "info", str(encoder / "models"), "--json"]
+    done = subprocess.run(line, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["kind"] == "encoder"
 
 
 def test_importing_t3d_is_cheap():

@@ -13,7 +13,8 @@ from t3d.cohorts.btcv import LABELS
 from t3d.errors import T3DError
 from t3d.reports.prompts import finding_name
 from t3d.study.outcome import read_outcomes
-from t3d.study.plan import PLANS, read_plan
+from t3d.study.plan import read_plan
+from t3d.study.plan_file import PLANS
 from t3d.study.published_numbers import FILE, NOT_RUN, as_page, benchmarks, published_numbers
 from t3d.study.study import run_study
 
@@ -166,6 +167,9 @@ def test_folds_of_the_decathlon_measure_every_case_once(plan, classes, tmp_path,
     assert len(lists) == 5 and sorted(tested) == sorted(set(tested)) and len(tested) == 7
     assert all(len(one["training"]) + len(one["validation"]) + len(one["test"]) == 7 for one in lists)
     assert {row["cases"] for row in rows} == {"7"} and {row["task"] for row in rows} == {"organs", "lesions"}
+    # the published mean Dice is that of all classes, lesions among them
+    assert {row["target"] for row in rows if row["metric"] == "dice"} == {"mean", *classes} - {"background"}
+    assert {row["positives"] for row in rows if row["metric"] == "froc"} == {"21"}
     assert "7 of" in table and "training cases are there" in table
     assert f"### Published: {published_numbers()[plan]['title']}" in table
     other = trees.msd(tmp_path / "other", "spleen", ["background", "spleen"])

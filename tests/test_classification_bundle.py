@@ -13,6 +13,7 @@ from monai.bundle import ConfigWorkflow, load, verify_metadata, verify_net_in_ou
 from monai.networks.nets import SwinUNETR
 
 import t3d
+from t3d.bundle.recipe import classifier_names
 from t3d.data.findings import DEFAULT_FINDINGS
 from t3d.networks.volume_classifier import RECORDED
 
@@ -62,8 +63,9 @@ def test_train_and_inference_agree():
     train, inference = read("train"), read("inference")
     for key in ("preparation", "recorded", "spacing", "orientation", "hu_range", "crop_size", *RECORDED):
         assert train[key] == inference[key], key
-    of_training = {"use_checkpoint": "@use_checkpoint", "dropout": "@dropout"}
-    assert train["network_def"] == inference["network_def"] | of_training
+    assert train["network_def"] == inference["network_def"]
+    # the network takes its settings by their names: a setting that one stage has must be in the other's options
+    assert {name for name in classifier_names() if name in train} - set(inference) == {"use_checkpoint", "dropout"}
 
 
 def test_training_leaves_what_the_other_stages_need(trained_classification):

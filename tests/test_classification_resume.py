@@ -14,10 +14,10 @@ OPTIONS = {"max_epochs": 3, "freeze_epochs": 1, "layer_decay": 0.8, "dropout": 0
 
 
 def test_killed_and_resumed_equals_undisturbed_and_workers_change_nothing(cohort, tmp_path):
-    lines = [
-        command(NAMES, cohort, tmp_path / name, **OPTIONS, num_workers=n) for n, name in enumerate(("whole", "broken"))
-    ]
-    whole, broken = same_after_a_kill(*lines, tmp_path)
+    line = command(NAMES, cohort, tmp_path / "broken", **OPTIONS, num_workers=1)
+    whole, broken = same_after_a_kill(
+        lambda folder: run(NAMES, cohort, folder, **OPTIONS, num_workers=0), line, tmp_path
+    )
     for name in ("model_last.pt", "model.pt"):
         assert_same_weights(weights(whole, name), weights(broken, name))
     points = [json.loads((f / "models" / "thresholds.json").read_text()) for f in (whole, broken)]

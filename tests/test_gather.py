@@ -111,24 +111,39 @@ def own_rows(rank, whole):
     return rows
 
 
-def one_of_two(rank, kind, folder):
+def one_of_two(rank, folder):
+    """All that the tests compare: most of the time of a process is its imports."""
     join(rank, folder)
+    kept = [train_one_of_two(rank, kind, folder) for kind in KINDS]
+    kept += [validate_one_of_two(rank, candidates, folder) for candidates in CANDIDATES]
+    dist.barrier()
+    # Not the usual way out, and no network goes before: torch may free DistributedDataParallel while it holds the
+    # interpreter's lock and then wait for gloo's thread, which waits for that lock (seen as a hang with py-spy, torch
+    # 2.13).
+    os._exit(0)
+
+
+def train_one_of_two(rank, kind, folder):
     network = DistributedDataParallel(build(kind))
     loss = gradients(network, own_rows(rank, whole_batch(kind)), kind)
     dist.all_reduce(loss)
     if rank == 0:
         found = {name: parameter.grad for name, parameter in network.module.named_parameters()}
-        torch.save({"loss": loss / 2, "gradients": found}, folder / "two.pt")
-    dist.barrier()
-    # Not the usual way out: torch may free DistributedDataParallel while it holds the interpreter's lock and then wait
-    # for gloo's thread, which waits for that lock (seen as a hang with py-spy, torch 2.13).
-    os._exit(0)
+        torch.save({"loss": loss / 2, "gradients": found}, folder / f"{kind}.pt")
+    return network
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """The folder with what two processes found."""
+    folder = tmp_path_factory.mktemp("two")
+    mp.spawn(one_of_two, (folder,), nprocs=2)
+    return folder
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradient_of_two_processes_equals_that_of_one(kind, tmp_path):
-    mp.spawn(one_of_two, (kind, tmp_path), nprocs=2)
-    two = torch.load(tmp_path / "two.pt", weights_only=True)
+def test_gradient_of_two_processes_equals_that_of_one(kind, two):
+    two = torch.load(two / f"{kind}.pt", weights_only=True)
     network = build(kind)
     loss = gradients(network, whole_batch(kind), kind)
     assert float(two["loss"]) == pytest.approx(float(loss), rel=1e-9)
@@ -152,7 +167,6 @@ def gauge_batch():
 
 
 def validate_one_of_two(rank, candidates, folder):
-    join(rank, folder)
     keys = ("corrupted", "report", "report_mask", "report_id", "patient")
     evaluator = SupervisedEvaluator(
         device=torch.device("cpu"),
@@ -166,15 +180,13 @@ def validate_one_of_two(rank, candidates, folder):
     )
     evaluator.run()
     found = {"hit": evaluator.state.output["hit"], "gauges": evaluator.state.gauges}
-    torch.save(found, folder / f"{rank}.pt")
-    dist.barrier()
-    os._exit(0)  # as above
+    torch.save(found, folder / f"{candidates}_{rank}.pt")
+    return evaluator
 
 
 @pytest.mark.parametrize("candidates", CANDIDATES)
-def test_validation_of_two_processes_scores_each_ones_own_volumes(candidates, tmp_path):
-    mp.spawn(validate_one_of_two, (candidates, tmp_path), nprocs=2)
-    two = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+def test_validation_of_two_processes_scores_each_ones_own_volumes(candidates, two):
+    two = [torch.load(two / f"{candidates}_{rank}.pt", weights_only=True) for rank in (0, 1)]
     whole = gauge_batch()
     texts = {key: whole[key] for key in ("corrupted", "report", "report_mask")}
     with torch.no_grad():

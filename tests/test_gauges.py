@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -6,6 +8,7 @@ from t3d.evaluate.gauges import effective_rank, summarise
 from t3d.evaluate.verdict import verdict
 from t3d.evaluate.wrong_reports import another_report, least_alike_report
 from t3d.losses.contrast import contrast_losses
+from t3d.reports.sentence_kinds import NAMES
 
 
 def test_effective_rank_of_known_spectra():
@@ -103,6 +106,38 @@ def test_sentences_are_held_against_their_own_chance():
     assert "TEXT UNUSED" not in [one.trouble for one in said]
     measured["sentence_hit"] = torch.full((64,), 0.1)
     assert "SENTENCES NOT LEARNT" in [one.trouble for one in verdict(summarise(measured, batch_size=16))]
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [(0.0, "where log(candidates), a guess, has 2.773"), (0.3, "worse than a guess"), (-0.5, None)],
+)
+def test_a_loss_of_a_guess_is_not_learnt_whatever_the_top_1(loss, words):
+    noise = 0.1 * torch.randn(64, generator=torch.Generator().manual_seed(4))
+    excess = loss + noise - noise.mean()
+    measured = values(0.2, 1 / 16, gain=0.1) | {"tic_excess": excess, "tic_loss": excess + math.log(16)}
+    said = verdict(summarise(measured, batch_size=16))
+    troubles = [str(one) for one in said if one.trouble == "NOT LEARNT"]
+    assert len(troubles) == (0 if words is None else 1) and all(words in trouble for trouble in troubles)
+
+
+def test_findings_that_are_not_among_what_is_learnt_are_said():
+    asked = torch.zeros(64, len(NAMES))
+    asked[:, : NAMES.index("normal") + 1] = 1
+    hit = torch.full_like(asked, 0.5)
+    measured = values(0.6, 1 / 16) | {
+        "sentence_hit": torch.full((64,), 0.4),
+        "sentence_chance": torch.full((64,), 0.1),
+        "kind_asked": asked,
+        "kind_hit": hit,
+        "kind_chance": torch.full_like(asked, 0.1),
+    }
+    assert "FINDINGS NOT LEARNT" not in [one.trouble for one in verdict(summarise(measured, batch_size=16))]
+    hit[:, NAMES.index("present")] = 0.1
+    gauges = summarise(measured, batch_size=16)
+    assert "FINDINGS NOT LEARNT" in [one.trouble for one in verdict(gauges)]
+    gauges["sentence_kinds"]["present"]["too_few"] = True
+    assert "FINDINGS NOT LEARNT" not in [one.trouble for one in verdict(gauges)]
 
 
 def test_a_histogram_that_does_as_well_is_said():

@@ -9,7 +9,8 @@ from monai.transforms import Compose, CropForegroundd, Orientationd, ScaleIntens
 pytest.importorskip("blosc2")
 from prepared_cohort import prepare_small  # noqa: E402
 
-from t3d.bundle.pretrain_steps import view_steps  # noqa: E402
+from t3d.bundle.pretrain_steps import case_steps, view_steps  # noqa: E402
+from t3d.bundle.report_side import ReportSide  # noqa: E402
 from t3d.data.datalist import check_headers, load_datalist  # noqa: E402
 from t3d.data.views import ViewDataset, view_loader  # noqa: E402
 from t3d.errors import T3DError  # noqa: E402
@@ -85,6 +86,23 @@ def test_views_and_windows_of_one_draw_are_those_of_the_plain_pipeline(pair):
     assert torch.equal(ours["window_mask"], theirs["window_mask"]) and ours["windows"].shape == (3, 1, 32, 32, 32)
     for key in ("image", "windows"):
         assert (ours[key] - theirs[key]).abs().max() <= ONE_HU and ours[key].std() > 0.05
+
+
+def test_labels_are_cut_where_the_image_is_and_may_be_absent(pair):
+    preparation = {"spacing": SPACING, "orientation": "RAS", "hu_range": HU}
+    reports = ReportSide(use_text=False, report_cache=False, text_encoder="none")
+    crops = PairedCropsd(("image", "label"), crop_size=32, allow_missing_keys=True)
+    found = []
+    for prepared, items in enumerate(pair):
+        steps = case_steps(preparation=preparation, reports=reports, prepared=bool(prepared), label=True)
+        case = steps(items[0])
+        assert case["label"].shape == case["image"].shape and "label" not in steps({**items[0], "label": None})
+        found.append(crops.set_random_state(2)(case)["label"])
+    raw, ours = found
+    assert ours.dtype == torch.float32 and len(ours.unique()) > 5 and set(ours.unique().tolist()) <= set(range(25))
+    assert (raw == ours).float().mean() > 0.999  # a voxel half-way between two of the file may go either way
+    alone = case_steps(preparation=preparation, reports=reports)(pair[0][0])
+    assert "label" not in alone
 
 
 @pytest.mark.parametrize("workers", [0, 2])

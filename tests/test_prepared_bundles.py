@@ -86,7 +86,7 @@ def test_another_spacing_is_refused_before_training(runs, folders, tmp_path):
     assert "[8.0, 8.0, 8.0] mm" in plain_message(caught.value)
 
 
-SEGMENTATION = {"max_epochs": 1, "label_fraction": 0.2, "crop_size": 64, "crops_per_case": 3, "batch_size": 1}
+SEGMENTATION = {"max_epochs": 1, "label_fraction": 0.07, "crop_size": 64, "crops_per_case": 3, "batch_size": 1}
 
 
 def check_batch(parser, monkeypatch):

@@ -1,5 +1,6 @@
 import inspect
 import json
+import math
 import shutil
 
 import numpy as np
@@ -16,6 +17,7 @@ from t3d.errors import plain_message
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.recorded import network_settings
 from t3d.networks.swin_encoder import swin_transformer
+from t3d.reports.sentence_kinds import CLAIMS
 from t3d.weights import load_encoder
 
 NAMES = ("train", "demo", "align")
@@ -30,7 +32,7 @@ def trained(cohort, tmp_path_factory):
     """One tiny training of the whole recipe, evaluated, with features of the test cases."""
     folder = tmp_path_factory.mktemp("trained")
     run(NAMES, cohort, folder)
-    run((*NAMES, "evaluate"), cohort, folder)
+    run((*NAMES, "evaluate"), cohort, folder, labels_file=str(cohort / "labels.json"), lesion_classes=["lung_nodule"])
     (folder / "sentence.txt").write_text("There is a right pleural effusion.\n")
     infer(cohort, folder, output_dir=str(folder / "features"), save_map=True,
           sentence_file=str(folder / "sentence.txt"))  # fmt: skip
@@ -128,6 +130,16 @@ def test_gauges_are_written_with_all_names(trained):
                  "effective_rank", "batch_size", "cases"):  # fmt: skip
         assert isinstance(gauges[name], (int, float)), name
     assert gauges["tic_chance"] == 0.5 and gauges["batch_size"] == 2
+    assert gauges["tic_loss"] - gauges["tic_loss_excess"] == pytest.approx(math.log(2))
+    kinds = gauges["sentence_kinds"]
+    assert sum(kinds[name]["sentences"] for name in CLAIMS if name in kinds) > 0
+    assert len((trained / "eval" / "sentence_kinds.md").read_text().splitlines()) == 2 + len(kinds)
+    regions = gauges["restoration_regions"]
+    assert list(regions)[:2] == ["body", "organs"] and {"liver", "lung_left"} <= set(regions)
+    # the body is that of restoration_error_body, from its own sums
+    assert regions["body"]["error"] == pytest.approx(gauges["restoration_error_body"], rel=1e-5)
+    assert all(region["cases"] > 0 and region["voxels"] > 0 for region in regions.values())
+    assert len((trained / "eval" / "restoration_regions.md").read_text().splitlines()) == 2 + len(regions)
     assert gauges["verdict"]
     assert (trained / "eval" / "gauges.png").stat().st_size > 1000
 

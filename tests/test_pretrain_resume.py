@@ -13,8 +13,8 @@ NAMES = ("train", "demo")
 
 def test_killed_and_resumed_equals_undisturbed(cohort, tmp_path):
     options = {"max_epochs": 3, "sentences": 0.5, "num_workers": 0}
-    lines = [command(NAMES, cohort, tmp_path / name, **options) for name in ("whole", "broken")]
-    whole, broken = same_after_a_kill(*lines, tmp_path)
+    line = command(NAMES, cohort, tmp_path / "broken", **options)
+    whole, broken = same_after_a_kill(lambda folder: run(NAMES, cohort, folder, **options), line, tmp_path)
     assert_same_weights(weights(whole), weights(broken))
     kept = sorted(path.name for path in (broken / "models").glob("checkpoint_epoch=*.pt"))
     assert kept == ["checkpoint_epoch=2.pt", "checkpoint_epoch=3.pt"]

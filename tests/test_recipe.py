@@ -12,6 +12,7 @@ from monai.bundle import ConfigParser
 
 from t3d.bundle.recipe import FREE, LINE, recorded_value, run_recipe
 from t3d.errors import T3DError
+from t3d.networks.volume_classifier import VolumeClassifier
 
 RUNS = {"pretrain": pretrain_runs, "segmentation": segmentation_runs, "classification": classification_runs}
 # What 0.1 forgot, and some that it did not
@@ -90,3 +91,24 @@ def test_outside_of_a_config_there_are_no_options():
     with pytest.raises(Exception, match="instantiate") as caught:
         parser.get_parsed_content("settings")
     assert "no entry '_comment_'" in str(caught.value.__cause__)
+
+
+def test_the_classifier_takes_the_options_of_its_settings_names(cohort, tmp_path):
+    tiny = {"window_size": 2, "feature_size": 12, "attention_width": 7, "pooling": "attention", "dropout": 0.25}
+    options = {
+        **tiny,
+        "body_share": 0.125,
+        "overlap": 0.5,
+        "sw_batch_size": 3,
+        "crop_size": 64,
+        "findings": ["a", "b"],
+    }
+    parser = ConfigParser()
+    parser.read_config(classification_runs.config_files("train"))
+    parser.update({**classification_runs.places(cohort, tmp_path), **options, "network_def#sw_batch_size": 5})
+    network = parser.get_parsed_content("network_def")
+    torch.manual_seed(0)
+    plain = VolumeClassifier(num_findings=2, **{**tiny, "overlap": 0.5, "body_share": 0.125, "crop_size": 64})
+    assert str(network) == str(plain) and network.sw_batch_size == 5
+    for name in ("overlap", "body_share", "body_level", "window"):
+        assert getattr(network, name) == getattr(plain, name), name

@@ -70,7 +70,7 @@ def test_sentences_come_from_a_frozen_encoder_through_the_cache(cached, encoder,
         found = case
         for step in side.steps:
             found = step(found)
-        assert set(found) - set(wanted) == {"said", "said_mask", "said_weight"}
+        assert set(found) - set(wanted) == {"said", "said_mask", "said_weight", "said_kind"}
         assert all(torch.equal(found[key], wanted[key]) for key in wanted if key != "case_id")
         assert torch.equal(found["said"], side.sentences.get(case["report"]).said)
 

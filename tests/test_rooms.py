@@ -16,7 +16,7 @@ LAYERS = (
     ("files",),
     ("command_line",),
     ("metrics", "losses", "volume", "phantoms"),
-    ("data", "networks"),
+    ("data", "networks", "page"),
     ("weights",),
     ("reports",),
     ("transforms",),

@@ -169,7 +169,12 @@ def test_tumours_are_reported_lesion_by_lesion(cohort, tmp_path):
     record = json.loads((tmp_path / "models" / "model.json").read_text())
     assert record["model"] == "last" and record["labels"] == table
     run((*NAMES, "tumour", "evaluate"), few, tmp_path, **options)
-    assert set(json.loads((tmp_path / "eval" / "metrics.json").read_text())["lesions"]) == {"tumour"}
+    found = json.loads((tmp_path / "eval" / "metrics.json").read_text())
+    assert set(found["lesions"]) == set(found["froc"]) == {"tumour"}
+    for case in found["per_case"]:
+        matched, scored = (case[key]["tumour"] for key in ("lesions", "scored_lesions"))
+        assert [one["mm3"] for one in matched["lesions"]] == [one["mm3"] for one in scored["lesions"]]
+        assert all(0.1 <= score <= 1 for score in scored["false_positives"])
 
 
 def test_a_run_knows_its_bundle_from_any_folder(few, tmp_path, monkeypatch):

@@ -89,6 +89,17 @@ def test_numbers_by_hand(tmp_path):
     assert found["failed"] == []
 
 
+def test_probabilities_give_every_lesion_a_score(tmp_path):
+    metrics = SegmentationMetrics(output_dir=tmp_path, label_names=TABLE, lesions=["tumour"])
+    item = items(tmp_path, {"a": (label(), AFFINE, 1)})[0]
+    predicted = MetaTensor(torch.as_tensor(prediction()[None]), affine=torch.as_tensor(AFFINE))
+    probability = torch.zeros(1, *SHAPE)
+    probability[0, 2, 2, 2], probability[0, 9, 0, 0] = 0.25, 0.75
+    found = metrics.measure_case(item, predicted, probability)["scored_lesions"]["tumour"]
+    assert found == {"lesions": [{"mm3": 10.0, "score": 0.25}, {"mm3": 10.0, "score": 0.0}], "false_positives": [0.75]}
+    assert metrics.measure_case(item, predicted)["scored_lesions"] == {}
+
+
 def test_absent_class_is_null(tmp_path):
     array = label()
     array[array == 7] = 6
@@ -98,7 +109,7 @@ def test_absent_class_is_null(tmp_path):
     assert found["per_case"][0]["classes"]["tumour"]["dice"] is None
     assert found["classes"]["tumour"]["dice"] == {"mean": None, "interval": None, "cases": 0}
     assert found["mean"]["dice"]["mean"] == 1.0
-    assert found["lesions"] is None and found["lesion_matching"] is None
+    assert found["lesions"] is None and found["froc"] is None and found["lesion_matching"] is None
 
 
 def test_label_turned_by_a_converter(tmp_path):

@@ -15,8 +15,8 @@ def test_killed_and_resumed_equals_undisturbed(few, tmp_path, workers):
     # random crops, flips and brightness, a frozen start and every learning rate of its own
     options = {"max_epochs": 2, "num_workers": workers, "flip": 0.5, "freeze_epochs": 1, "layer_decay": 0.8,
                "checkpoint_every": 1, "cache_rate": 0.5}  # fmt: skip
-    lines = [command(NAMES, few, tmp_path / name, **options) for name in ("whole", "broken")]
-    whole, broken = same_after_a_kill(*lines, tmp_path)
+    line = command(NAMES, few, tmp_path / "broken", **options)
+    whole, broken = same_after_a_kill(lambda folder: run(NAMES, few, folder, **options), line, tmp_path)
     assert_same_weights(weights(whole), weights(broken))
     records = [json.loads((folder / "models" / "model.json").read_text()) for folder in (whole, broken)]
     assert records[0]["best"]["value"] == pytest.approx(records[1]["best"]["value"], abs=1e-6)

@@ -2,11 +2,10 @@
 
 import json
 import logging
-import subprocess
 
 import pytest
 import torch
-from bundle_runs import environment
+from bundle_runs import finish_here
 from monai.networks.nets import SwinUNETR
 from segmentation_runs import NAMES, command, fault, run
 
@@ -75,10 +74,7 @@ def test_faults_of_settings_are_plain_and_leave_nothing(few, tmp_path, change, w
 def test_a_label_outside_the_table_is_one_plain_line(few, tmp_path):
     table = {"background": 0, "lungs": [3, 4]}
     (tmp_path / "labels.json").write_text(json.dumps(table))
-    result = subprocess.run(
-        command(NAMES, few, tmp_path, labels_file=str(tmp_path / "labels.json")), cwd=tmp_path, env=environment(),
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+    result = finish_here(command(NAMES, few, tmp_path, labels_file=str(tmp_path / "labels.json")), tmp_path)
     case = json.loads((few / "datalist.json").read_text())["training"][0]["case_id"]
     assert result.returncode == 1
     assert "Traceback" not in result.stderr and f"case {case}: label" in result.stderr

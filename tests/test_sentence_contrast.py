@@ -11,7 +11,8 @@ import torch.multiprocessing as mp
 import torch.nn.functional as F
 
 from t3d.errors import T3DError
-from t3d.losses.sentence_contrast import RAW, SentenceContrast, sentence_hits
+from t3d.losses.sentence_answers import RAW, sentence_hits
+from t3d.losses.sentence_contrast import SentenceContrast
 
 WIDTH, TEXT = 6, 12
 

@@ -70,32 +70,49 @@ def test_zero_shot_scores_stand_beside_their_labels(work, cohort, monkeypatch):
     assert found.labels[:, 0].tolist() == [item["findings"]["cardiomegaly"] for item in items]
 
 
+def segmented(name, dice, lesions, false=()):
+    """A case as the segmentation bundle measures it: lesions as (mm3, detected, score)."""
+    return {
+        "case_id": name,
+        "patient_id": f"p{name}",
+        "classes": {
+            "liver": {"dice": dice, "surface_dice": 0.25},
+            "spleen": {"dice": 0.5, "surface_dice": None},
+            "tumour": {"dice": 0.1, "surface_dice": 0.1},
+        },
+        "lesions": {
+            "tumour": {
+                "lesions": [{"mm3": mm3, "detected": detected} for mm3, detected, _ in lesions],
+                "false_positives": [1.0] * len(name),
+            }
+        },
+        "scored_lesions": {
+            "tumour": {
+                "lesions": [{"mm3": mm3, "score": score} for mm3, _, score in lesions],
+                "false_positives": list(false),
+            }
+        },
+    }
+
+
 def test_dice_and_lesions_of_a_segmentation(work, monkeypatch):
-    lesions = [{"mm3": 5.0, "detected": True}, {"mm3": 5.0, "detected": False}]
-    per_case = [
-        {
-            "case_id": name,
-            "patient_id": f"p{name}",
-            "classes": {
-                "liver": {"dice": dice, "surface_dice": 0.25},
-                "spleen": {"dice": 0.5, "surface_dice": None},
-            },
-            "lesions": {"liver": {"lesions": found, "false_positives": [1.0] * len(name)}},
-        }
-        for name, dice, found in (("a", 0.9, lesions), ("bb", None, []))
-    ]
+    per_case = [segmented("a", 0.9, [(5.0, True, 0.8), (7.0, False, 0.0)]), segmented("bb", None, [], [0.3, 0.9])]
     ran(monkeypatch, work.folder, {"metrics.json": json.dumps({"per_case": per_case})})
     settings = {"stage": "segmentation", "configs": [["train", ""]], "options": {}, "labels": 3}
-    cells_model.fine_tuning_cell(work._replace(settings={**settings, "task": "organs"}))
-    found, surface = read_outcomes(work.folder)
+    cells_model.fine_tuning_cell(work._replace(settings={**settings, "task": "segmentation", "test_cases": 1}))
+    dice, surface, froc, share, false = read_outcomes(work.folder)
+    assert dice.kind == "dice" and dice.targets == ["liver", "spleen"]  # lesions have their own measures
+    assert np.array_equal(dice.values, [[[0.9, 0.5], [np.nan, 0.5]]], equal_nan=True)
     assert surface.kind == "surface_dice"
     assert np.array_equal(surface.values, [[[0.25, np.nan], [0.25, np.nan]]], equal_nan=True)
-    assert found.kind == "dice" and np.array_equal(found.values, [[[0.9, 0.5], [np.nan, 0.5]]], equal_nan=True)
-    cells_model.fine_tuning_cell(work._replace(settings={**settings, "task": "lesions"}))
-    found, false = read_outcomes(work.folder)
+    assert share.kind == "lesion_sensitivity" and share.targets == ["tumour"]
+    assert np.array_equal(share.values, [[[0.5], [np.nan]]], equal_nan=True)
     assert false.kind == "false_positives_per_case" and false.values.tolist() == [[[1.0], [2.0]]]
-    assert found.kind == "lesion_sensitivity" and found.targets == ["liver"]
-    assert np.array_equal(found.values, [[[0.5], [np.nan]]], equal_nan=True)
+    assert froc.kind == "froc" and froc.values[:, :, 0].tolist() == [[0.8, 0.3], [0.0, 0.9]]
+    assert froc.lesion_sizes[:, :, 0].tolist() == [[5.0, 0.0], [7.0, 0.0]]
+    listed = json.loads((work.folder / "test.json").read_text())
+    whole = load_datalist(json.loads((work.needs["cohort"] / "cell.json").read_text())["settings"]["datalist"], "test")
+    assert [item["case_id"] for item in listed["test"]] == [whole[0]["case_id"]] and "report" not in listed["test"][0]
 
 
 def test_the_encoder_of_the_oracle_is_that_of_its_training(work, trained_classification):
@@ -144,10 +161,25 @@ def _least(tokens):
 
 def test_untrained_weights_are_those_of_step_0(cohort, tmp_path):
     workflow = pretrain_runs.run(("train", "demo", "vision_only"), cohort, tmp_path, seed=3, **_NO_STEP)
+    restored = _restored_by_a_twin(cohort, tmp_path)
+    assert restored["error_in_body"] == restored["error_in_body_no_report"] and np.isfinite(restored["error_in_body"])
     before = _fresh(cohort, tmp_path / "other")
     after = encoder_state(workflow.network_def)
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in after)
+
+
+def _restored_by_a_twin(cohort, folder):
+    for name in ("cohort", "cell"):
+        (folder / name).mkdir()
+    settings = {"settings": {"datalist": str(cohort / "datalist.json")}}
+    (folder / "cohort" / "cell.json").write_text(json.dumps(settings))
+    asked = {"regions": {"organs": [7], "lesions": [22]}, "crops": 2, "corruption": 0.5, "test_cases": 2}
+    needs = {"cohort": folder / "cohort", "encoder": folder}
+    cells_model.restoration_cell(Work(folder / "cell", asked, needs, REPOSITORY / "bundles", 1, None))
+    outcomes = read_outcomes(folder / "cell")
+    assert all(len(one.cases) == 2 for one in outcomes)
+    return {one.kind: one.values[0, 0, 0] for one in outcomes}
 
 
 def _fresh(cohort, folder):

@@ -14,7 +14,7 @@ from t3d.study.report import as_csv, as_markdown
 from t3d.study.size_classes import largest_lesions, size_classes
 
 CONTROLS = dict.fromkeys(("twin", "default", "oracle"), "shuffled")
-OPTIONS = {"reference": "twin", "controls": CONTROLS, "oracle": "oracle", "least_positives": 8, "resamples": 60}
+OPTIONS = {"reference": "twin", "controls": CONTROLS, "oracle": "oracle", "least_positives": 8, "resamples": 20}
 
 
 def test_regressions_are_those_of_scikit_learn():
@@ -73,7 +73,7 @@ def test_rows_are_those_of_a_plain_bootstrap():
     patients = np.array(given["twin"][0].patients)
     names = np.unique(patients)
     draws = [np.arange(60)]
-    for picked in np.random.default_rng(0).integers(0, len(names), (60, len(names))):
+    for picked in np.random.default_rng(0).integers(0, len(names), (20, len(names))):
         draws.append(np.concatenate([np.flatnonzero(patients == names[place]) for place in picked]))
 
     def plain(arm, seed, rows, skill=False):

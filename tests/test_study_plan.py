@@ -8,7 +8,8 @@ from bundle_runs import REPOSITORY
 
 from t3d.errors import T3DError
 from t3d.study.graph import make_graph
-from t3d.study.plan import PLANS, make_plan, read_plan
+from t3d.study.plan import make_plan, read_plan
+from t3d.study.plan_file import PLANS, read_plan_file
 from t3d.study.run import share_of
 
 BUNDLES = REPOSITORY / "bundles"
@@ -19,7 +20,7 @@ def planned(change=None, **entries):
     content = {**copy.deepcopy(TINY), **entries}
     if change is not None:
         change(content)
-    return make_plan(content, folder=PLANS, name="plan.json")
+    return make_plan(content, name="plan.json")
 
 
 def keys(plan) -> dict[str, str]:
@@ -61,6 +62,10 @@ def test_shipped_plans_fit_the_bundles(name):
             "task probe: pool is 20; give a number of cases, not below",
         ),
         ({"tasks": {"zero_shot": {"arms": ["twin"]}}}, "task zero_shot: arms is ['twin']; give a list of arms"),
+        ({"tasks": {"restoration": {"regions": {"organs": [1]}}}}, "task restoration: regions is {'organs': [1]}"),
+        ({"tasks": {"restoration": {"crops": 0}}}, "task restoration: crops is 0"),
+        ({"tasks": {"restoration": {"crop": 0}}}, "task restoration has no entry 'crop'; did you mean 'crops'"),
+        ({"tasks": {"organs": {"test_cases": 0}}}, "task organs: test_cases is 0"),
         ({"seeds": [1, 1]}, "seeds is [1, 1]"),
         ({"cohort": {"phantoms": {"training": 4, "validation": 2}}}, "cohort phantoms test is None"),
         ({"cohort": {"phantom": {}}}, 'cohort must be {"phantoms"'),
@@ -79,6 +84,101 @@ def test_a_plan_or_an_overlay_that_is_not_there():
         read_plan("study_moon")
     with pytest.raises(T3DError, match="t3d_pretrain has no configuration 'visiononly'; it has .*vision_only"):
         keys(planned(arms={"untrained": {"overlays": ["visiononly"]}}))
+
+
+def written(folder, **plans) -> None:
+    for name, content in plans.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def test_a_plan_extends_another_one(tmp_path):
+    (tmp_path / "sub").mkdir()
+    written(tmp_path / "sub", base={"cohort": {"datalist": "list.json"}, "seeds": [1], "extends": "study_tiny"})
+    written(tmp_path, one={"extends": "sub/base.json", "tasks": {"organs": {}}})
+    found = read_plan_file(tmp_path / "one.json")
+    assert found["cohort"] == {"datalist": str(tmp_path / "sub" / "list.json")}  # of the file that names it
+    assert found["seeds"] == [1] and found["tasks"] == {"organs": {}} and found["arms"] == TINY["arms"]
+    assert "extends" not in found
+
+
+def test_paths_are_of_the_file_that_names_them(tmp_path):
+    (tmp_path / "sub").mkdir()
+    written(
+        tmp_path / "sub",
+        base={
+            "cohort": {"published": {"btcv": {"root": "btcv"}, "amos": {}}},
+            "arms": {"given": {"kind": "given", "encoder": "models"}, "scratch": {"kind": "scratch"}},
+            "tasks": {"zero_shot": {"prompts": "prompts.json"}},
+        },
+    )
+    pair = {"positive": ["There is a cyst."], "negative": ["No cyst."]}
+    written(tmp_path / "sub", prompts={"findings": {"cyst": pair}})
+    written(tmp_path, one={"extends": "sub/base.json", "seeds": [3]})
+    plan = read_plan(tmp_path / "one.json")
+    assert plan.cohort["published"]["btcv"]["root"] == str(tmp_path / "sub" / "btcv")
+    assert plan.cohort["published"]["amos"]["root"] is None
+    assert plan.arms["given"].encoder == str(tmp_path / "sub" / "models") and plan.arms["given"].seeds == (3,)
+    assert plan.tasks["zero_shot"]["prompts"] == {"cyst": pair}
+
+
+def test_a_given_network_is_asked_what_it_was_trained_for(tmp_path):
+    arms = {"given": {"kind": "given", "encoder": str(tmp_path)}, "unasked": {}, "scratch": {"kind": "scratch"}}
+    everything = {name: {"arms": ["given", "scratch"]} for name in ("probe", "zero_shot", "restoration", "findings")}
+    (tmp_path / "encoder.safetensors").write_bytes(b"weights")
+
+    def asked(**network):
+        (tmp_path / "encoder.json").write_text(json.dumps({"network": network}))
+        graph = make_graph(planned(arms=arms, reference="given", tasks=everything), BUNDLES)
+        assert {place.arm for place in graph.places if place.arm != "given"} == {"scratch"}
+        assert not any(cell.kind == "pretraining" for cell in graph.cells.values())
+        return {place.task for place in graph.places if place.arm == "given"}
+
+    frozen = {"probe", "findings"}
+    assert asked(use_sentences=True, use_restoration=True) == frozen  # only its encoder is there
+    (tmp_path / "model.pt").write_bytes(b"all weights")
+    assert asked(use_sentences=True, use_restoration=False) == {*frozen, "zero_shot"}
+    assert asked(use_sentences=False, use_restoration=True) == {*frozen, "restoration"}
+
+
+def test_the_plan_of_organs_shares_cohort_and_pretrainings_with_study_cpu():
+    one, other = (make_graph(read_plan(name), BUNDLES) for name in ("study_cpu", "study_cpu_organs"))
+    shared = {cell.name for key, cell in one.cells.items() if key in other.cells}
+    mine = [cell for key, cell in other.cells.items() if key not in one.cells]
+    assert "cohort" in shared and "pre-training of shuffled, seed 2" in shared and len(shared) == 1 + 4 * 3
+    assert {cell.kind for cell in mine} == {"fine_tuning"} and len(mine) == 4 * 3 * 3  # the oracle is not asked
+    assert len(other.places) == 2 * len(mine)  # organs and lesions of one training
+
+
+def test_restoration_is_asked_of_networks_that_restore_and_knows_the_regions_of_phantoms():
+    arms = {**TINY["arms"], "scratch": {"kind": "scratch"}, "sentences": {"options": {"restoration_weight": 0.0}}}
+    graph = make_graph(planned(arms=arms, tasks={"restoration": {"crops": 2}, "probe": {}}), BUNDLES)
+    asked = [place for place in graph.places if place.task == "restoration"]
+    assert {place.arm for place in asked} == {"untrained", "default", "shuffled"}
+    settings = graph.cells[asked[0].key].settings
+    assert settings["crops"] == 2 and settings["regions"]["lesions"] == list(range(16, 25))
+    tasks = {"restoration": {}}
+    with pytest.raises(T3DError, match="give its regions"):
+        keys(planned(cohort={"datalist": str(BUNDLES / "t3d_pretrain" / "configs" / "train.json")}, tasks=tasks))
+
+
+def test_lesions_need_to_be_named():
+    with pytest.raises(T3DError, match="no class is named as lesions"):
+        keys(planned(tasks={"lesions": {}}))
+    keys(planned(tasks={"lesions": {"overlays": ["tumour"]}}))
+    keys(planned(tasks={"lesions": {"options": {"lesion_classes": ["liver"]}}}))
+
+
+def test_plans_that_extend_each_other_in_a_circle_are_refused(tmp_path):
+    written(tmp_path, a={"extends": "b.json"}, b={"extends": "a.json"}, c={"extends": "c.json"}, d={"extends": 3})
+    with pytest.raises(T3DError, match="in a circle, a.json -> b.json -> a.json; take one extends out"):
+        read_plan(tmp_path / "a.json")
+    with pytest.raises(T3DError, match="c.json -> c.json"):
+        read_plan(tmp_path / "c.json")
+    with pytest.raises(T3DError, match="extends is 3; give the file of a plan"):
+        read_plan(tmp_path / "d.json")
+    written(tmp_path, e={"extends": "study_moon"})
+    with pytest.raises(T3DError, match="study_moon.* give a file or a shipped plan: .*study_cpu"):
+        read_plan(tmp_path / "e.json")
 
 
 def test_the_graph_of_the_tiny_plan():

@@ -18,7 +18,7 @@ from t3d.errors import T3DError
 from t3d.study.features_file import FILE
 from t3d.study.graph import Cell
 from t3d.study.lock import locked
-from t3d.study.plan import PLANS
+from t3d.study.plan_file import PLANS
 from t3d.study.run import is_done, run_cells
 
 # in every test run; T3D_KILLS=5 and more try longer

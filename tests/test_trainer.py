@@ -8,7 +8,8 @@ from monai.engines.utils import PrepareBatchExtraInput
 from monai.handlers import from_engine
 
 from t3d.errors import T3DError
-from t3d.train.trainer import MOST_SKIPPED, GuardedTrainer
+from t3d.train.finite_steps import MOST_SKIPPED, FiniteSteps
+from t3d.train.trainer import GuardedTrainer
 
 
 def batches(count=5):
@@ -105,6 +106,59 @@ def test_the_batch_of_a_gathered_step_is_named():
         train(torch.nn.Linear(4, 1), data, accumulate=2)
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_numbers_that_are_read_a_step_late_change_nothing(accumulate):
+    torch.manual_seed(0)
+    network = torch.nn.Linear(4, 1)
+    other = copy.deepcopy(network)
+    train(network, batches(), accumulate=accumulate, late=False)
+    train(other, batches(), accumulate=accumulate, late=True)
+    assert torch.equal(network.weight, other.weight) and torch.equal(network.bias, other.bias)
+
+
+@pytest.mark.parametrize("spoilt", [0, 2, 4])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({}, "the loss is nan at iteration {}:"), ({"accumulate": 2}, "the loss is nan at iteration {}:"),
+     ({"loss_function": "steep"}, "the gradients have the norm nan at iteration {}:")],
+)  # fmt: skip
+def test_what_diverges_late_stops_in_the_same_words_before_an_epoch_ends(spoilt, options, words):
+    """Also in its last step, behind which a checkpoint would be written."""
+    data, said, ended = batches(), {}, []
+    data[spoilt]["label"][0] = torch.nan
+    if options.get("loss_function"):
+        options = {
+            "loss_function": lambda pred, target: steep(pred, target) if target.isnan().any() else loss(pred, target)
+        }
+    for late in (False, True):
+        with pytest.raises(T3DError) as caught:
+            train(torch.nn.Linear(4, 1), data, late=late, train_handlers=[Ended(ended)], **options)
+        said[late] = str(caught.value)
+    assert said[True] == said[False] and said[True].startswith(words.format(spoilt + 1))
+    assert not ended
+
+
+class Ended:
+    """Notes the ends of epochs."""
+
+    def __init__(self, noted):
+        self.noted = noted
+
+    def attach(self, engine):
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self.noted.append(engine.state.epoch))
+
+
+def test_a_late_step_is_read_behind_the_next_one():
+    finite, options = FiniteSteps(), {"may_skip": False, "checkpoints": None}
+    good, bad = torch.tensor(0.5), torch.tensor(torch.nan)
+    finite.look([good], good, iteration=1, late=True, **options)
+    finite.look([bad], bad, iteration=2, late=True, **options)
+    with pytest.raises(T3DError, match="loss is nan at iteration 2"):
+        finite.look([good], good, iteration=3, late=True, **options)
+    finite.start()  # another run in the same process
+    finite.look([good], good, iteration=1, late=False, **options)
+
+
 class Scaled:
     """Gives the trainer a scaler, as it has on a card in float16."""
 
@@ -121,7 +175,8 @@ class Scaled:
         engine.scaler = torch.amp.GradScaler("cpu", init_scale=self.scales[0])
 
 
-def test_a_step_that_overflows_under_the_scaler_is_skipped():
+@pytest.mark.parametrize("late", [False, True])  # the scaler waits for the device itself, so nothing is late
+def test_a_step_that_overflows_under_the_scaler_is_skipped(late):
     torch.manual_seed(0)
     network = torch.nn.Linear(4, 1)
     plain = copy.deepcopy(network)
@@ -129,16 +184,18 @@ def test_a_step_that_overflows_under_the_scaler_is_skipped():
     for batch in data:
         batch["label"] = batch["label"] * 16  # times 2^127 this overflows float32, until the scale is halved
     scaled = Scaled(2.0**127)
-    train(network, data, train_handlers=[scaled])
+    train(network, data, train_handlers=[scaled], late=late)
     kept = [batch for batch, old, new in zip(data, scaled.scales, scaled.scales[1:], strict=False) if old == new]
     assert 1 <= len(kept) < len(data)
     train(plain, kept)
     assert torch.allclose(network.weight, plain.weight, rtol=0, atol=1e-6)
 
 
-def test_many_skipped_steps_in_a_row_stop_the_training():
+@pytest.mark.parametrize("late", [False, True])
+def test_many_skipped_steps_in_a_row_stop_the_training(late):
+    options = {"loss_function": steep, "train_handlers": [Scaled(1.0)], "late": late}
     with pytest.raises(T3DError, match=rf"norm nan at iteration {MOST_SKIPPED} \({MOST_SKIPPED} times in a row\)"):
-        train(torch.nn.Linear(4, 1), batches(MOST_SKIPPED + 1), loss_function=steep, train_handlers=[Scaled(1.0)])
+        train(torch.nn.Linear(4, 1), batches(MOST_SKIPPED + 1), **options)
 
 
 def test_only_float16_has_a_scaler():

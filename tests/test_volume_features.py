@@ -51,6 +51,51 @@ def test_equals_a_plain_loop_over_windows(network):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize(("backbone", "scales"), [("swin", (8, 16, 32)), ("segres", (4, 8, 16))])
+def test_scales_are_those_of_a_plain_loop_and_change_nothing_else(backbone, scales):
+    torch.manual_seed(0)
+    sizes = {"feature_size": 12, "window_size": 2, "text_width": 8, "embedding_width": 16}
+    network = PretrainNetwork(**sizes, backbone=backbone, use_sentences=True).eval()
+    volume = torch.rand(1, 1, 96, 64, 64, generator=torch.Generator().manual_seed(3))
+    volume[:, :, :, :, 32:] = 0.0  # air in half of every window, all of none
+    options = {"crop_size": (64, 64, 64), "sw_batch_size": 1}
+    plain = VolumeFeatures(**options)(volume, network)
+    found = VolumeFeatures(**options, scales=scales)(volume, network)
+    pooled = VolumeFeatures(**options, scales=scales[::-2], scale_maps=False)(volume, network)
+    assert set(found) - set(plain) == {f"{what}_{scale}" for what in ("features", "map") for scale in scales}
+    assert set(pooled) - set(plain) == {f"features_{scales[0]}", f"features_{scales[2]}"}
+    for name, value in plain.items():
+        torch.testing.assert_close(found[name], value, atol=1e-5, rtol=0)
+    windows = [volume[:, :, x : x + 64] for x in (0, 32)]
+    for scale in scales:
+        maps = [network.vision(window, strides=(scale,))[0] for window in windows]
+        each = 32 // scale
+        expected = torch.zeros(1, maps[0].shape[1], 3 * each, 2 * each, 2 * each)
+        expected[:, :, : 2 * each] += maps[0]
+        expected[:, :, each:] += maps[1]
+        expected[:, :, each : 2 * each] /= 2
+        torch.testing.assert_close(found[f"map_{scale}"], expected, atol=1e-5, rtol=0)
+        tokens = torch.cat([one.flatten(2) for one in maps], dim=2)  # all windows' tokens at once
+        expected = torch.cat([tokens.mean(dim=2), tokens.amax(dim=2), tokens.amin(dim=2)], dim=1)
+        torch.testing.assert_close(found[f"features_{scale}"], expected, atol=1e-5, rtol=0)
+        if scale != scales[1]:
+            torch.testing.assert_close(pooled[f"features_{scale}"], expected, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_scales_leave_windows_of_air_out_and_go_with_a_text(network):
+    body = torch.rand(1, 1, 32, 32, 32, generator=torch.Generator().manual_seed(2))
+    volume = torch.cat([torch.zeros_like(body), body, torch.zeros_like(body)], dim=2)
+    text = {"report": torch.randn(1, 4, 8), "report_mask": torch.ones(1, 4, dtype=torch.bool)}
+    found = VolumeFeatures(crop_size=32, scales=[16], text=text)(volume, network)
+    (tokens,) = (one.flatten(2) for one in network.vision(body, strides=(16,)))
+    expected = torch.cat([tokens.mean(dim=2), tokens.amax(dim=2), tokens.amin(dim=2)], dim=1)
+    torch.testing.assert_close(found["features_16"], expected, atol=1e-5, rtol=0)
+    plain = VolumeFeatures(crop_size=32, text=text)(volume, network)
+    assert torch.allclose(found["text_map"], plain["text_map"], atol=1e-6)
+
+
+@torch.no_grad()
 def test_windows_of_air_do_not_count(network):
     body = torch.rand(1, 1, 32, 32, 32, generator=torch.Generator().manual_seed(2))
     volume = torch.cat([torch.zeros_like(body), body, torch.zeros_like(body)], dim=2)
@@ -83,3 +128,6 @@ def test_faults_are_named(network):
         VolumeFeatures(crop_size=40)
     with pytest.raises(T3DError, match="pad it first"):
         VolumeFeatures(crop_size=64)(torch.zeros(1, 1, 32, 64, 64), network)
+    for wrong in ([5], [16, 16]):
+        with pytest.raises(T3DError, match=r"scales .*have the strides \[.*16, 32\]"):
+            VolumeFeatures(crop_size=32, scales=wrong)(torch.zeros(1, 1, 32, 32, 32), network)

@@ -61,19 +61,28 @@ def test_the_twin_without_text_is_trained_without_them(cohort, tmp_path):
     assert (tmp_path / "models" / "encoder.json").is_file()
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "from t3d.networks.text_encoder import TextEncoder\nTextEncoder('owner/model')",
-        "from t3d.networks.text_encoder import load_tokenizer\nload_tokenizer(FOLDER)",
-        "from t3d.demo.tiny_bert import tiny_bert\ntiny_bert('made', ['no nodule'] * 3)",
-    ],
-)
-def test_what_reads_text_says_what_to_install(code, tmp_path):
+CALLS = """
+from t3d.demo.tiny_bert import tiny_bert
+from t3d.errors import T3DError
+from t3d.networks.text_encoder import TextEncoder, load_tokenizer
+for call in (
+    lambda: TextEncoder("owner/model"),
+    lambda: load_tokenizer({folder!r}),
+    lambda: tiny_bert("made", ["no nodule"] * 3),
+):
+    try:
+        call()
+    except T3DError as error:
+        print(error)
+"""
+
+
+def test_what_reads_text_says_what_to_install(tmp_path):
     for name in ("config.json", "vocab.txt"):
         (tmp_path / name).write_text("{}")
-    done = run(code.replace("FOLDER", repr(str(tmp_path))), tmp_path)
-    assert done.returncode == 1
-    said = done.stderr.strip().splitlines()[-1]
-    assert "T3DError: text encoders need the package transformers" in said and "pip install" in said
+    done = run(CALLS.format(folder=str(tmp_path)), tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.strip().splitlines()
+    assert len(said) == 3
+    assert all("text encoders need the package transformers" in line and "pip install" in line for line in said)
     assert not (tmp_path / "made").exists()

@@ -6,11 +6,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from bundle_runs import finish
+from bundle_runs import finish_here
 from monai.bundle import ConfigWorkflow
 from pretrain_runs import BUNDLE, command, config_files, places, run
 
+from t3d.data.datalist import load_datalist
 from t3d.errors import T3DError, plain_message
+from t3d.study.restoration import restoration_outcomes
 
 KINDS = ("zero_shot", "retrieval")
 
@@ -37,6 +39,17 @@ def results(trained, cohort):
     for kind in KINDS:
         apply(kind, cohort, trained, **({"report_cache_dir": str(trained / "cache")} if kind == "retrieval" else {}))
     return trained
+
+
+def test_a_study_restores_held_out_crops_with_three_readings(trained, cohort):
+    items = load_datalist(cohort / "datalist.json", "test")[:3]
+    settings = {"regions": {"organs": [3, 4, 7], "lesions": [16]}, "crops": 2, "corruption": 0.7}
+    found = restoration_outcomes(trained / "models", items, settings=settings, cache_dir=trained / "study_cache")
+    values = {one.kind: one.values[0, :, 0] for one in found}
+    assert len(values) == 3 * 5 and found[0].cases == [item["case_id"] for item in items]
+    right, wrong, none = (values[f"error_in_organs{which}"] for which in ("", "_wrong_report", "_no_report"))
+    assert np.isfinite(right).all() and (right != wrong).all() and (right != none).all()
+    assert values["text_gain_in_organs"] == pytest.approx(wrong - right)
 
 
 def test_scores_and_metrics_of_every_test_case(results, cohort):
@@ -150,7 +163,7 @@ def test_a_network_without_a_head_for_texts_is_one_plain_line(trained, cohort, t
     record["network"] |= {"use_alignment": False, "use_sentences": False}
     del record["files"]  # these are other weights
     (models / "encoder.json").write_text(json.dumps(record))
-    result = finish(command(("inference", "zero_shot"), cohort, tmp_path), tmp_path)
+    result = finish_here(command(("inference", "zero_shot"), cohort, tmp_path), tmp_path)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert "no head for texts" in result.stderr and "sentence_weight" in result.stderr

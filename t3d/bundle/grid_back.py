@@ -1,6 +1,7 @@
 """The way back: from a network's output to a label map on the grid of the file that came in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from monai.transforms import (
     Compose,
     CopyItemsd,
     Invertd,
+    Lambdad,
     MapLabelValued,
     SaveImaged,
     Transform,
 )
+from torch import Tensor
 
 from t3d.transforms.like_input import LikeInputd
 from t3d.volume.label_table import class_values
@@ -26,6 +29,7 @@ def grid_back(
     labels: Mapping[str, Any],
     output_dir: str | Path,
     save_probabilities: bool = False,
+    lesion_classes: Sequence[str] = (),
 ) -> Compose:
     """Classes, original grid, values of the label table, files: ``CASE_pred.nii.gz``, if asked ``CASE_prob.nii.gz``.
 
@@ -36,11 +40,17 @@ def grid_back(
         labels: the label table; a class is written with its first value, as uint8 or, where a value needs it, uint16.
         output_dir: where the files go.
         save_probabilities: also write the softmax, one float32 channel for each class.
+        lesion_classes: names of classes whose probabilities are kept in the item, a channel each under
+            ``lesion_prob``, for scores of single lesions.
     """
     kind = _label_type(labels)
+    # a name that is no class is refused where the lesions are measured
+    channels = [number for name in lesion_classes for number, one in enumerate(class_values(labels)) if one == name]
+    lesions = _lesion_probabilities(channels, preprocessing) if channels else []
     probabilities = [CopyItemsd("pred", names="prob"), Activationsd("prob", softmax=True)]
     return Compose(
         [
+            *lesions,
             *(probabilities if save_probabilities else []),
             *label_map(preprocessing=preprocessing, labels=labels),
             *([_inverted("prob", preprocessing, nearest=False)] if save_probabilities else []),
@@ -49,6 +59,21 @@ def grid_back(
             *([_saved("prob", output_dir, np.float32)] if save_probabilities else []),
         ]
     )
+
+
+def _lesion_probabilities(channels: Sequence[int], preprocessing: Compose) -> list[Transform]:
+    key = "lesion_prob"
+    return [
+        CopyItemsd("pred", names=key),
+        Activationsd(key, softmax=True),
+        # before the way back: a channel takes 4 bytes a voxel of the larger grid
+        Lambdad(key, partial(_channels, channels)),
+        _inverted(key, preprocessing, nearest=False),
+    ]
+
+
+def _channels(channels: Sequence[int], probability: Tensor) -> Tensor:
+    return probability[list(channels)]
 
 
 def label_map(*, preprocessing: Compose, labels: Mapping[str, Any]) -> list[Transform]:

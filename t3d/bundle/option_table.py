@@ -30,6 +30,7 @@ OPTIONS: dict[str, kind.Kind] = {
     "cache_rate": number("share of the cases that stay in memory", least=0, most=1),
     "sw_batch_size": whole(1, "windows at once"),
     "use_checkpoint": flag(),
+    "compile": flag(),
     "blend_on_cpu": flag(),
     "cached_features": flag(),
     "onnx_providers": names("CPUExecutionProvider"),
@@ -103,6 +104,8 @@ OPTIONS: dict[str, kind.Kind] = {
     "standardise_text": flag(),
     "contrast_weight": number(least=0),
     "sentence_weight": number(least=0),
+    "sentence_task": one_of("volumes", "pairs", "report", "opposites", "clusters"),
+    "sentence_clusters": whole(2, "clusters of sentences"),
     "text_windows": whole(1, "windows of a volume"),
     "text_chunk": whole(1, "windows at once"),
     "text_sentences": whole(1, "sentences of a report"),
@@ -132,4 +135,5 @@ OPTIONS: dict[str, kind.Kind] = {
     "overwrite": flag(),
     "skip_done": flag(),
     "tolerance_mm": number("mm", least=0),
+    "page_cases": whole(0, "cases that page.html shows"),
 }

@@ -1,14 +1,17 @@
 """What happens to a case of the pre-training bundle: volume and report, views for training, whole volumes later."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from monai.engines import PrepareBatchExtraInput
-from monai.transforms import Compose, CropForegroundd, DivisiblePadd, SelectItemsd, SpatialPadd, Transform
+from monai.transforms import Compose, CropForegroundd, DivisiblePadd, Lambda, SelectItemsd, SpatialPadd, Transform
 from monai.utils import ensure_tuple_rep
 
 from t3d.bundle.report_side import ReportSide
 from t3d.bundle.steps import Preparation, image_steps, stored_volume
+from t3d.data.wordings import REPORTS
 from t3d.errors import T3DError
+from t3d.evaluate.region_gauges import Regions
 from t3d.networks.encoders import STRIDE
 from t3d.transforms.asked_sentences import RandAskSentencesd
 from t3d.transforms.body import is_body
@@ -16,8 +19,10 @@ from t3d.transforms.corruption import RandCorruptViewsd
 from t3d.transforms.crops import PairedCropsd
 from t3d.transforms.jitter import jitter_steps
 from t3d.transforms.kept_volume import KeepVolumed
+from t3d.transforms.label_views import LabelViewsd
 from t3d.transforms.report import RandSentencesd
 from t3d.transforms.windows import RandWindowsd
+from t3d.transforms.wordings import ReadReportd
 
 # what the sentence contrast reads beside the views
 SENTENCE_SIDE = ("windows", "window_mask", "said", "said_mask", "drawn")
@@ -26,19 +31,32 @@ _CASE = ("case_id", "patient_id", "image")
 _BODY_LEVEL, _MARGIN = 0.2, 4
 
 
-def case_steps(*, preparation: Preparation, reports: ReportSide, prepared: bool = False) -> Compose:
+def case_steps(
+    *, preparation: Preparation, reports: ReportSide, prepared: bool = False, label: bool = False
+) -> Compose:
     """The volume without the air around the body, and the report as the network reads it.
 
     Args:
         preparation: spacing, orientation, HU window.
         reports: what becomes of the report's text.
         prepared: the files are those of ``t3d prepare`` and only crops of them are read.
+        label: bring the label maps along of the cases that have one, for the gauges of regions.
     """
-    needed = SelectItemsd([*_CASE, *(["report"] if reports.use_text else [])])
+    read = [ReadReportd(reports.steps)] if reports.steps else []
+    wanted = [*_CASE, *(["report", REPORTS] if reports.use_text else []), *(["label"] if label else [])]
+    needed = [*([Lambda(_without_empty_label)] if label else []), SelectItemsd(wanted, allow_missing_keys=True)]
     if prepared:
-        return Compose([needed, stored_volume(preparation, body_level=_BODY_LEVEL, margin=_MARGIN), *reports.steps])
-    body = CropForegroundd("image", source_key="image", select_fn=is_body, allow_smaller=True, margin=_MARGIN)
-    return Compose([needed, *image_steps(preparation), *reports.steps, body])
+        image = stored_volume(preparation, body_level=_BODY_LEVEL, margin=_MARGIN, label=label)
+        return Compose([*needed, image, *read])
+    body = CropForegroundd(
+        ("image", "label") if label else "image",
+        source_key="image",
+        select_fn=is_body,
+        allow_smaller=True,
+        margin=_MARGIN,
+        allow_missing_keys=label,
+    )
+    return Compose([*needed, *image_steps(preparation, label=label), *read, body])
 
 
 def view_steps(
@@ -51,6 +69,7 @@ def view_steps(
     jitter: float = 0.0,
     text_windows: int = 0,
     text_sentences: int = 0,
+    regions: Regions | None = None,
 ) -> Compose:
     """Crops of a volume, their corrupted copies, and what the sentences of its report are asked about.
 
@@ -69,6 +88,8 @@ def view_steps(
         text_windows: W windows of the whole volume, see ``RandWindowsd``; 0 for none.
         text_sentences: S sentences of the report that are asked (needs a ``ReportSide`` with ``use_sentences``); 0 for
             none.
+        regions: items have ``label`` where their case has one (``case_steps`` with label); a batch then has the
+            class numbers of the views that are corrupted, int16 as these, see ``LabelViewsd``.
 
     Raises:
         T3DError: an option outside its range.
@@ -84,7 +105,14 @@ def view_steps(
     return Compose(
         [
             *kept,
-            PairedCropsd("image", crop_size=crop_size, view_overlap=view_overlap, pairs=ordered),
+            PairedCropsd(
+                "image" if regions is None else ("image", "label"),
+                crop_size=crop_size,
+                view_overlap=view_overlap,
+                pairs=ordered,
+                allow_missing_keys=regions is not None,
+            ),
+            *([] if regions is None else [LabelViewsd(class_values=regions.class_values, first=ordered)]),
             *hidden,
             *jitter_steps(jitter),
             RandCorruptViewsd("image", share=corruption, first=ordered),
@@ -94,12 +122,17 @@ def view_steps(
     )
 
 
-def prepare_batch(*, use_text: bool, use_sentences: bool) -> PrepareBatchExtraInput:
+def prepare_batch(*, use_text: bool, use_sentences: bool, use_opposites: bool = False) -> PrepareBatchExtraInput:
     """What of a batch goes into ``PretrainNetwork.forward``, under the same names."""
     keys = ["corrupted", "patient"]
     keys += ["report", "report_mask", "report_id"] if use_text else []
     keys += SENTENCE_SIDE if use_sentences else []
+    keys += ["opposite"] if use_sentences and use_opposites else []
     return PrepareBatchExtraInput({key: key for key in keys})
+
+
+def _without_empty_label(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in item.items() if key != "label" or value}
 
 
 def _pairs(pairs: int | str) -> int | None:

@@ -11,7 +11,7 @@ from monai.bundle import ConfigParser
 from t3d.errors import T3DError
 from t3d.files import json_bytes, sha256
 from t3d.networks.recorded import recorded_names
-from t3d.networks.volume_classifier import RECORDED
+from t3d.networks.volume_classifier import RECORDED, VolumeClassifier
 
 LINE = "_comment_"  # the entry of a config above which its options stand
 # Options that may change between two sessions of one training: everything else is part of the recipe.
@@ -21,8 +21,8 @@ FREE = frozenset(
         *("dataset_dir", "datalist_file", "ckpt_dir", "output_dir", "tracking_uri"),
         *("report_cache_dir", "feature_cache_dir"),
         # the machine, its memory and its speed
-        *("device", "num_workers", "cache_rate", "amp", "amp_dtype", "use_checkpoint", "sw_batch_size"),
-        "blend_on_cpu",
+        *("device", "num_workers", "cache_rate", "amp", "amp_dtype", "use_checkpoint", "compile"),
+        *("sw_batch_size", "blend_on_cpu"),
         # how long, and how often something is looked at, kept or said
         *("max_epochs", "schedule_epochs", "val_interval", "checkpoint_every", "keep_checkpoints", "log_every"),
         # permissions
@@ -67,6 +67,25 @@ def classifier_settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {name: recipe[name] for name in RECORDED}
 
 
+def classifier_names() -> list[str]:
+    """Names of the options that ``classifier`` reads, where a config has them: the settings of the network."""
+    return [name for name in inspect.signature(VolumeClassifier).parameters if name != "num_findings"]
+
+
+def classifier(num_findings: int, **settings: Any) -> VolumeClassifier:
+    """The network of the classification config that is being resolved: its settings are the options of their names.
+
+    Args:
+        num_findings: F.
+        **settings: in place of options, such as ``load(net_override=..)`` sets.
+    """
+    parser = _running_parser()
+    config: Any = parser.config
+    option: Any = parser.ref_resolver.get_resolved_content
+    options = {name: option(name) for name in classifier_names() if name in config and name not in settings}
+    return VolumeClassifier(num_findings=num_findings, **options, **settings)
+
+
 def pretraining_settings() -> dict[str, Any]:
     """What builds the network of the pre-training config that is being resolved, for ``pretrain_network``.
 
@@ -83,6 +102,7 @@ def pretraining_settings() -> dict[str, Any]:
         "use_restoration": option("restoration_weight") > 0,
         "use_sentences": option("use_text") and option("sentence_weight") > 0,
         "use_alignment": option("alignment_weight") > 0,
+        "sentence_clusters": option("sentence_clusters") if option("sentence_task") == "clusters" else 0,
     }
 
 

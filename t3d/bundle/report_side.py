@@ -1,5 +1,6 @@
 """The report's side of pre-training: one object for the text encoder, its cache and the steps of an item."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -8,14 +9,18 @@ from typing import Any
 import torch
 from monai.transforms import Transform
 
+from t3d.data.wordings import every_wording
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
 from t3d.networks.text_scale import TextScale
 from t3d.reports.features import ReportFeatures, check_text_width
+from t3d.reports.opposite_features import OppositeFeatures
 from t3d.reports.sections import SECTIONS
+from t3d.reports.sentence_clusters import cluster_sentences
 from t3d.reports.sentence_features import SentenceFeatures
 from t3d.reports.text_scale import sentence_moments, token_moments
 from t3d.transforms.report import EncodeReportd, TokenizeReportd
+from t3d.transforms.report_opposites import OppositesOfReportd
 from t3d.transforms.report_sentences import SentencesOfReportd
 
 
@@ -33,6 +38,10 @@ class ReportSide:
         use_sentences: items also have what the report says sentence by sentence (``SentencesOfReportd``), from a
             frozen encoder in any case.
         sentence_sections: whose sentences are asked, see ``spoken_sentences``.
+        use_opposites: with sentences, items also have their opposites (``OppositesOfReportd``).
+
+    Attributes:
+        recorded: what a record beside the weights keeps of it, under the names of the options.
     """
 
     def __init__(
@@ -49,10 +58,12 @@ class ReportSide:
         cache_dir: str | Path = "",
         use_sentences: bool = False,
         sentence_sections: Sequence[str] = ("impression",),
+        use_opposites: bool = False,
     ) -> None:
         self.use_text, self.live, self.cached = use_text, use_text and not report_cache, use_text and report_cache
         self.cache_dir = cache_dir
         self.use_sentences, self._sentence_sections = use_text and use_sentences, sentence_sections
+        self.use_opposites = self.use_sentences and use_opposites
         self._encoder = partial(TextEncoder, name=text_encoder, revision=revision, trained_layers=trained_layers)
         self._frozen = partial(TextEncoder, name=text_encoder, revision=revision)
         self._tokenizer = partial(load_tokenizer, name=text_encoder, revision=revision)
@@ -60,6 +71,16 @@ class ReportSide:
             "max_tokens": max_tokens,
             "sections": sections,
             "drop_comparisons": drop_comparisons,
+        }
+        # a folder is recorded as where it lies, wherever a later stage starts
+        folder = os.path.abspath(text_encoder) if text_encoder and os.path.isdir(text_encoder) else None
+        self.recorded: dict[str, Any] = {
+            "text_encoder": folder or text_encoder,
+            "text_revision": revision,
+            **self._options,
+            "report_cache": report_cache,
+            "sentence_sections": sentence_sections,
+            "trained_text_layers": trained_layers,
         }
 
     @cached_property
@@ -79,20 +100,20 @@ class ReportSide:
     @cached_property
     def sentences(self) -> SentenceFeatures | None:
         """The cache of sentences, or None."""
-        if not self.use_sentences:
+        return SentenceFeatures(**self._of_sentences("sentences")) if self.use_sentences else None
+
+    @cached_property
+    def opposites(self) -> OppositeFeatures | None:
+        """The cache of the sentences' opposites, or None."""
+        if not self.use_opposites or self.sentences is None:
             return None
-        return SentenceFeatures(
-            encoder=partial(self._frozen_encoder),
-            tokenizer=self._tokenizer,
-            cache_dir=Path(self.cache_dir) / "sentences",
-            max_tokens=self._options["max_tokens"],
-            sections=self._sentence_sections,
-        )
+        return OppositeFeatures(self.sentences, **self._of_sentences("opposites"))
 
     @cached_property
     def steps(self) -> list[Transform]:
         """What replaces an item's text by what the network takes: none, one transform, or two with sentences."""
-        said = [SentencesOfReportd("report", features=self.sentences)] if self.sentences else []
+        said: list[Transform] = [SentencesOfReportd("report", features=self.sentences)] if self.sentences else []
+        said += [OppositesOfReportd("report", features=self.opposites)] if self.opposites else []
         if self.cached:
             return [*said, EncodeReportd("report", features=self.features)]
         return [*said, TokenizeReportd("report", tokenizer=self._tokenizer(), **self._options)] if self.live else []
@@ -110,15 +131,17 @@ class ReportSide:
         """Look at all reports before a training with a live encoder begins; see ``ReportTokenizer.check``."""
         for step in self.steps if self.live else ():
             if isinstance(step, TokenizeReportd):
-                step.reports.check(items)
+                step.reports.check(every_wording(items))
 
     def precompute(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Fill the cache with what is missing; see ``ReportFeatures.precompute``."""
-        items = list(items)
+        items = list(every_wording(items))
         if self.features:
             self.features.precompute(items)
         if self.sentences:
             self.sentences.precompute(items)
+        if self.opposites:
+            self.opposites.precompute(items)
 
     def text_scale(self, items: Iterable[Mapping[str, Any]]) -> TextScale | None:
         """Centre and scale of what the network reads over the distinct reports of a list, the one that is learnt from.
@@ -135,7 +158,7 @@ class ReportSide:
         """
         if not self.use_text:
             return None
-        items = list(items)
+        items = list(every_wording(items))
         width = self._width()
         token = sentence = (torch.zeros(width), torch.ones(width))
         if self.features:
@@ -150,10 +173,29 @@ class ReportSide:
         return source.width
 
     def set_scale(self, network: PretrainNetwork, items: Iterable[Mapping[str, Any]]) -> None:
-        """Give a network that standardises texts the numbers of the list that it learns from; see ``text_scale``."""
+        """Give a network the numbers of the list that it learns from, and its clusters of sentences where it has them.
+
+        Texts are standardised by them only where the network does that; see ``text_scale``.
+        """
+        items = list(items)
         scale = self.text_scale(items) if network.text_scale is not None else None
         if scale is not None:
             network.set_text_scale(scale)
+        clusters = network.text_clusters
+        if clusters is not None and self.sentences is not None:
+            count = len(clusters.share)
+            reports = every_wording(items)
+            clusters.set(*cluster_sentences(self.sentences, reports, count=count, scale=scale))
+
+    def _of_sentences(self, folder: str) -> dict[str, Any]:
+        """What the caches of sentences have in common."""
+        return {
+            "encoder": partial(self._frozen_encoder),
+            "tokenizer": self._tokenizer,
+            "cache_dir": Path(self.cache_dir) / folder,
+            "max_tokens": self._options["max_tokens"],
+            "sections": self._sentence_sections,
+        }
 
     def _frozen_encoder(self) -> TextEncoder:
         """The encoder of the reports' features where there is one, so that it is loaded once."""

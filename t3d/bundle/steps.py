@@ -1,6 +1,7 @@
 """The one way from a CT file to what a network sees, for every stage of every bundle."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypedDict
 
 from monai.transforms import (
@@ -12,6 +13,7 @@ from monai.transforms import (
 )
 
 from t3d.transforms.lazy_volume import LazyVolumed
+from t3d.volume.listed import is_prepared
 from t3d.volume.load import LoadVolumed
 
 
@@ -50,10 +52,17 @@ def hu_window(preparation: Preparation) -> Transform:
     return ScaleIntensityRanged("image", a_min=low, a_max=high, b_min=0.0, b_max=1.0, clip=True)
 
 
-def image_steps(preparation: Preparation) -> list[Transform]:
-    """From the path under ``image`` to the prepared volume; a faulty file is said in the words of the case."""
-    load = LoadVolumed("image", spacing=preparation["spacing"], orientation=preparation["orientation"])
-    return [load, *scaled_on_grid(preparation)]
+def image_steps(preparation: Preparation, *, label: bool = False) -> list[Transform]:
+    """From the path under ``image`` to the prepared volume; a faulty file is said in the words of the case.
+
+    Args:
+        preparation: spacing, orientation, HU window.
+        label: bring ``label`` along where an item has one.
+    """
+    keys = ("image", "label") if label else ("image",)
+    spacing, orientation = preparation["spacing"], preparation["orientation"]
+    load = LoadVolumed(keys, allow_missing_keys=label, spacing=spacing, orientation=orientation)
+    return [load, *scaled_on_grid(preparation, label=label)]
 
 
 def volume_steps(preparation: Preparation) -> Compose:
@@ -61,12 +70,25 @@ def volume_steps(preparation: Preparation) -> Compose:
     return Compose(image_steps(preparation))
 
 
-def stored_volume(preparation: Preparation, *, body_level: float | None = None, margin: int = 4) -> Transform:
+def stored_volume(
+    preparation: Preparation, *, body_level: float | None = None, margin: int = 4, label: bool = False
+) -> Transform:
     """``image_steps`` for a file of the prepared store, of which only the crops are read.
 
     Args:
         preparation: what the file must have been prepared for, and the HU window.
         body_level, margin: keep the bounding box of everything above this level and so many voxels around it; None
             keeps the whole volume.
+        label: bring ``label`` along where an item has one.
     """
-    return LazyVolumed("image", **preparation, body_level=body_level, margin=margin)
+    label_key = "label" if label else None
+    return LazyVolumed("image", **preparation, body_level=body_level, margin=margin, label_key=label_key)
+
+
+def is_prepared_for(datalist_file: str | Path, *, preparation: Preparation) -> bool:
+    """Whether the files of a datalist are those of ``t3d prepare``; see ``is_prepared``.
+
+    Raises:
+        T3DError: they are, for another grid.
+    """
+    return is_prepared(datalist_file, spacing=preparation["spacing"], orientation=preparation["orientation"])

@@ -13,7 +13,7 @@ from monai.utils import BundlePropertyConfig
 
 from t3d.bundle.option_table import OPTIONS
 from t3d.bundle.options import SEPARATOR
-from t3d.bundle.recipe import LINE
+from t3d.bundle.recipe import LINE, classifier, classifier_names
 from t3d.files import read_json
 
 REFERENCE = re.compile(r"@(\w+(?:(?:::|#)\w*)*)")
@@ -22,6 +22,7 @@ SECTIONS = ("train", "validate")
 RUN = ("config_file", "meta_file", "logging_file", "args_file", "run_id", "init_id", "final_id", "tracking")
 # lists that MONAI runs, and what it, MONAI Label or an overlay reads of a configuration that has it unread
 MONAI = {"imports", "initialize", "run", "finalize", "displayable_configs", "rank", "world_size"}
+CLASSIFIER = f"{classifier.__module__}.{classifier.__name__}"
 _TRACKERS: Mapping[str, Any] = DEFAULT_EXP_MGMT_SETTINGS  # whose values MONAI types as object
 EXPERIMENTS = {key for settings in _TRACKERS.values() for key in settings["configs"]}
 # "val_interval" is an option: where a configuration has it, something refers to it
@@ -35,9 +36,10 @@ PROPERTIES = {
 def unread_faults(config: Mapping[str, Any], folder: Path, run_lists: set[str]) -> list[str]:
     """Say of each option that nothing in a configuration reads which one was probably meant.
 
-    An option is read when an @reference names it or something in it, when the recipe records it, when it is an id that
-    MONAI knows, when it starts with an underscore (comments), or when it was copied elsewhere as a %macro. What the
-    bundle's own files say, and an overlay has put out of use, was not typed.
+    An option is read when an @reference names it or something in it, when the recipe records it, when the classifier
+    takes it by its name, when it is an id that MONAI knows, when it starts with an underscore (comments), or when it
+    was copied elsewhere as a %macro. What the bundle's own files say, and an overlay has put out of use, was not
+    typed.
 
     Args:
         config: of the run, all files and overrides together, macros resolved, not yet evaluated.
@@ -46,6 +48,7 @@ def unread_faults(config: Mapping[str, Any], folder: Path, run_lists: set[str]) 
     """
     read = {name.replace("#", SEPARATOR) for name in _references(config)} | PROPERTIES
     tops = {name.split(SEPARATOR)[0] for name in read} | MONAI | EXPERIMENTS | run_lists | _of_the_recipe(config, read)
+    tops |= _by_name(config)
     unread = [key for key in config if key not in tops and not key.startswith("_")]
     for section in SECTIONS:
         inside = config.get(section)
@@ -75,6 +78,11 @@ def unread_faults(config: Mapping[str, Any], folder: Path, run_lists: set[str]) 
 def _of_the_recipe(config: Mapping[str, Any], read: set[str]) -> set[str]:
     """The options above the line, where the recipe is asked for: it takes them all."""
     return set(takewhile(lambda key: key != LINE, config)) if "recipe" in read and LINE in config else set()
+
+
+def _by_name(config: Mapping[str, Any]) -> set[str]:
+    network = config.get("network_def")
+    return set(classifier_names()) if isinstance(network, Mapping) and network.get("_target_") == CLASSIFIER else set()
 
 
 def _fault(key: str, options: dict[str, str], shipped: Mapping[str, list]) -> str:

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from t3d.data.report_format import report_format_fault
+from t3d.data.wordings import REPORTS
 from t3d.volume.file_kind import exists
 
 
@@ -48,11 +49,20 @@ def file_faults(item: dict) -> list[str]:
 
 def report_faults(item: dict) -> list[str]:
     """A report of one case that is missing, empty or no plain text; the report itself is never quoted."""
-    report = item.get("report")
+    faults = _report_faults(item["case_id"], item.get("report"))
+    wordings = item.get(REPORTS)
+    if wordings is None or faults:
+        return faults
+    if not isinstance(wordings, list) or item["report"] not in wordings:
+        return [f"case {item['case_id']}: reports is no list with its report; list every wording, or leave it out"]
+    return [fault for text in wordings for fault in _report_faults(item["case_id"], text)]
+
+
+def _report_faults(case: str, report: object) -> list[str]:
     if isinstance(report, str) and report.strip():
         fault = report_format_fault(report)
-        return [f"case {item['case_id']}: report {fault}"] if fault else []
+        return [f"case {case}: report {fault}"] if fault else []
     found = "has no report" if report is None else "has an empty report"
     if report is not None and not isinstance(report, str):
         found = f"has a {type(report).__name__} as report, not text"
-    return [f"case {item['case_id']}: {found}; add the text, remove the case or train with --use_text False"]
+    return [f"case {case}: {found}; add the text, remove the case or train with --use_text False"]

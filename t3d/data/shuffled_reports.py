@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
+from t3d.data.wordings import REPORTS
 from t3d.errors import T3DError
 
 
@@ -29,9 +30,15 @@ def shuffle_reports(items: Sequence[dict], *, seed: int) -> list[dict]:
     circle = sorted(cases, key=lambda name: hashlib.sha256(f"shuffle {seed}\n{name}".encode()).digest())
     if len(circle) < 2:
         raise T3DError(f"shuffle_reports needs two patients or more, the list has {len(circle)}: add cases or drop it")
-    given: dict[str, str] = {}
+    given: dict[str, dict] = {}
     for place, patient in enumerate(circle):
         others = cases[circle[(place + 1) % len(circle)]]
         for number, item in enumerate(cases[patient]):
-            given[item["case_id"]] = others[number % len(others)]["report"]
-    return [{**item, "report": given[item["case_id"]]} for item in items]
+            given[item["case_id"]] = others[number % len(others)]
+    return [_with_report_of(given[item["case_id"]], item) for item in items]
+
+
+def _with_report_of(other: dict, item: dict) -> dict:
+    """Report and, where there are some, all its wordings; none of the item's own may stay."""
+    kept = {key: value for key, value in item.items() if key not in ("report", REPORTS)}
+    return kept | {key: other[key] for key in ("report", REPORTS) if key in other}

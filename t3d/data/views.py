@@ -11,10 +11,20 @@ from torch.utils.data import Dataset, Sampler
 
 from t3d.data.name_numbers import name_numbers
 from t3d.data.sampling import Draw
+from t3d.data.wordings import with_one_wording
 
 MATCHED_KEY = "matched_position"
 # What fills the tokens and sentences that a shorter report of the batch lacks; the mask hides them.
-_FILL = {"report": 0, "report_mask": False, "report_sentence": -1, "said": 0, "said_mask": False, "said_weight": 0}
+_FILL = {
+    "report": 0,
+    "report_mask": False,
+    "report_sentence": -1,
+    "said": 0,
+    "said_mask": False,
+    "said_weight": 0,
+    "opposite": 0,
+    "said_kind": 0,
+}
 
 
 class ViewDataset(Dataset):
@@ -41,9 +51,10 @@ class ViewDataset(Dataset):
     def __getitem__(self, draw: Draw) -> dict[str, Any] | list[dict[str, Any]]:
         """The item, or the several items, of `draw.case` after the random transforms seeded by `draw.seed`.
 
-        The transforms find the draw's relative place (three numbers or None) under `matched_position`.
+        Of a report in several wordings the seed chooses one. The transforms find the draw's relative place (three
+        numbers or None) under `matched_position`.
         """
-        item = {**self.data[draw.case], MATCHED_KEY: draw.matched}
+        item = with_one_wording({**self.data[draw.case], MATCHED_KEY: draw.matched}, draw.seed)
         self.transform.set_random_state(seed=draw.seed)
         views = self.transform(item)
         return [_without_place(view) for view in views] if isinstance(views, list) else _without_place(views)
@@ -69,15 +80,23 @@ def collate_views(batch: Sequence[Mapping[str, Any] | list[Mapping[str, Any]]]) 
     return joined
 
 
-def view_loader(dataset: ViewDataset, sampler: Sampler[list[Draw]], *, num_workers: int = 0) -> DataLoader:
+def view_loader(
+    dataset: Dataset, sampler: Sampler[list[Draw]], *, transform: Callable | None = None, num_workers: int = 0
+) -> DataLoader:
     """MONAI DataLoader over the batches of a `CohortBatchSampler`.
+
+    Args:
+        dataset: a `ViewDataset`, or with `transform` what one is made of.
+        sampler: gives the draws of each batch.
+        transform: the random transforms.
+        num_workers: processes that load.
 
     Workers persist between epochs; memory is pinned when CUDA is there. The loader has a random generator of
     its own: building MONAI's DataLoader without one resets torch's global generator, and every iteration
     draws from it, so a resumed run would differ from an undisturbed one.
     """
     return DataLoader(
-        dataset,
+        dataset if transform is None else ViewDataset(dataset, transform),  # type: ignore[arg-type]
         num_workers=num_workers,
         batch_sampler=sampler,
         collate_fn=collate_views,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from t3d.data.datalist import load_datalist
+from t3d.data.wordings import every_wording
 from t3d.demo.tiny_bert import tiny_bert
 from t3d.reports.clean import clean_report
 
@@ -23,4 +24,4 @@ def cohort_bert(datalist_file: str | Path, out_dir: str | Path, **options: Any) 
         T3DError: a fault in the datalist, or a fault that ``tiny_bert`` finds.
     """
     items = load_datalist(datalist_file, "training", need_report=True)
-    return tiny_bert(out_dir, [clean_report(item["report"]) for item in items], **options)
+    return tiny_bert(out_dir, [clean_report(item["report"]) for item in every_wording(items)], **options)

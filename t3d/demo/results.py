@@ -28,6 +28,10 @@ class Results:
     metrics: dict[tuple[str, str], dict] = field(default_factory=dict)
     labels: dict[str, dict] = field(default_factory=dict)
 
+    def of_stage(self, stage: str) -> dict[str, dict]:
+        """Name of a start -> content of its metrics.json, of those that were run."""
+        return {name: self.metrics[stage, start] for start, name in STARTS.items() if (stage, start) in self.metrics}
+
 
 def read_results(folder: Path) -> Results:
     """Read everything that is there.

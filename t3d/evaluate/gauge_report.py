@@ -1,4 +1,4 @@
-"""Gauges on disk: ``gauges.json`` and a figure; and their verdict in the log."""
+"""Gauges on disk: ``gauges.json``, a figure and tables; and their verdict in the log."""
 
 import logging
 from pathlib import Path
@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
 from t3d.evaluate.metric_report import without_nan
+from t3d.evaluate.region_gauges import region_table
+from t3d.evaluate.sentence_gauges import kind_table
 from t3d.evaluate.verdict import verdict
 from t3d.files import json_bytes
 
@@ -62,7 +64,9 @@ PANELS = (
 
 
 class GaugeReport:
-    """Writes ``gauges.json`` and ``gauges.png`` when the evaluator has finished.
+    """Writes ``gauges.json`` and ``gauges.png`` when the evaluator has finished, and tables of what was measured.
+
+    ``sentence_kinds.md`` where sentences were asked, ``restoration_regions.md`` where cases have labels.
 
     Args:
         output_dir: made if absent.
@@ -78,19 +82,25 @@ class GaugeReport:
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def write(self, engine: Engine) -> None:
-        """Write both files on the first process."""
+        """Write the files on the first process."""
         if idist.get_rank() != 0:
             return
         gauges = engine.state.gauges
         sentences = [str(said) for said in verdict(gauges)]
         content = {**gauges, "verdict": sentences, "settings": self.settings}
         figure = draw(gauges)
+        tables = {"sentence_kinds": kind_table, "restoration_regions": region_table}
+        written = {name: table(gauges[name]) for name, table in tables.items() if gauges.get(name)}
+        beside = {self.folder / f"{name}.md": ("\n".join(lines) + "\n").encode() for name, lines in written.items()}
         write_atomically(
             {
+                **beside,
                 self.folder / "gauges.png": lambda file: figure.savefig(file, format="png", dpi=120),
                 self.folder / "gauges.json": json_bytes(without_nan(content)),
             }
         )
+        for line in (line for lines in written.values() for line in lines):
+            logger.info(line)
         for sentence in sentences:
             logger.info(sentence)
         logger.info("gauges written to %s", self.folder / "gauges.json")

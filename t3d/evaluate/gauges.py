@@ -2,6 +2,7 @@
 
 import logging
 from collections import defaultdict
+from collections.abc import Sequence
 
 import ignite.distributed as idist
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
 
+from t3d.evaluate.region_gauges import Regions, summarise_regions
+from t3d.evaluate.sentence_gauges import summarise_kinds
 from t3d.metrics.intervals import bootstrap_mean
 
 logger = logging.getLogger(__name__)
@@ -16,6 +19,8 @@ logger = logging.getLogger(__name__)
 # gauge -> value per case that it is the mean of; a recipe without a task lacks its gauges
 NAMES = {
     "tic_accuracy": "hit",
+    "tic_loss": "tic_loss",
+    "tic_loss_excess": "tic_excess",
     "tic_shortcut": "shortcut_hit",
     "tic_histogram": "histogram_hit",
     "text_gain_contrast": "contrast_gain",
@@ -34,9 +39,13 @@ class Gauges:
     """Collects what ``MeasureGauges`` measured and leaves the gauges in ``engine.state.metrics``.
 
     All numbers, with 95 % intervals from resampling patients, stand in ``engine.state.gauges``.
+
+    Args:
+        regions: as ``MeasureGauges`` has them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, regions: Regions | None = None) -> None:
+        self.regions = [] if regions is None else regions.names
         self.values: dict[str, list[Tensor]] = defaultdict(list)
 
     def attach(self, engine: Engine) -> None:
@@ -54,14 +63,17 @@ class Gauges:
     def compute(self, engine: Engine) -> None:
         """Compute the gauges over all processes."""
         values = {name: idist.all_gather(torch.cat(parts)).cpu() for name, parts in self.values.items()}
-        engine.state.gauges = summarise(values, batch_size=self.batch_size)
+        engine.state.gauges = summarise(values, batch_size=self.batch_size, regions=self.regions)
         engine.state.metrics.update(
             {name: value for name, value in engine.state.gauges.items() if isinstance(value, float)}
         )
 
 
-def summarise(values: dict[str, Tensor], *, batch_size: int) -> dict:
-    """Gauges from values per case: a dict of numbers and of 95 % intervals (``NAME_interval``)."""
+def summarise(values: dict[str, Tensor], *, batch_size: int, regions: Sequence[str] = ()) -> dict:
+    """Gauges from values per case: a dict of numbers and of 95 % intervals (``NAME_interval``).
+
+    Beside them ``sentence_kinds`` and ``restoration_regions`` (of the names ``regions``), dicts of the same, or None.
+    """
     patients = values["patient"].numpy()
     gauges: dict = {"tic_chance": _mean(values["tic_chance"]) if "tic_chance" in values else 1 / batch_size}
     for name, key in NAMES.items():
@@ -70,6 +82,8 @@ def summarise(values: dict[str, Tensor], *, batch_size: int) -> dict:
             gauges |= {name: mean, f"{name}_interval": interval}
         else:
             gauges |= {name: None, f"{name}_interval": None}
+    gauges["sentence_kinds"] = summarise_kinds(values)
+    gauges["restoration_regions"] = summarise_regions(values, regions)
     gauges["effective_rank"] = effective_rank(values["volume"])
     gauges["embedding_width"] = values["volume"].shape[1]
     gauges["batch_size"] = batch_size

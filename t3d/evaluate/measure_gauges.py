@@ -10,15 +10,17 @@ from torch import Tensor
 
 from t3d.data.name_numbers import name_numbers
 from t3d.evaluate.histogram import histogram_hits
+from t3d.evaluate.region_gauges import Regions
+from t3d.evaluate.sentence_gauges import sentence_values
 from t3d.evaluate.wrong_reports import another_report, least_alike_report
 from t3d.losses.contrast import contrast_losses, top1_hits
 from t3d.losses.gather import gather_rows
 from t3d.losses.restoration import restoration_error
-from t3d.losses.sentence_contrast import RAW, SentenceContrast, sentence_hits
+from t3d.losses.sentence_answers import RAW, SentenceTask
 from t3d.networks.view_pairs import pair_views
 
 # what a step of the sentence contrast reads beside the views; no control changes it, so only one pass pays for it
-SENTENCE_SIDE = ("windows", "window_mask", "said", "said_mask", "drawn")
+SENTENCE_SIDE = ("windows", "window_mask", "said", "said_mask", "drawn", "opposite")
 _BODY = 0.2  # of the scaled image, above which there is body
 
 
@@ -31,11 +33,13 @@ class MeasureGauges:
     Args:
         temperature: of the training's contrast, for ``text_gain_contrast``.
         standardised: as for ``PretrainLoss``.
+        regions: also measure the restoration there; batches then have ``label``, see ``LabelViewsd``.
     """
 
-    def __init__(self, *, temperature: float = 0.1, standardised: bool = True) -> None:
+    def __init__(self, *, temperature: float = 0.1, standardised: bool = True, regions: Regions | None = None) -> None:
         self.temperature = temperature
-        self.sentences = SentenceContrast(temperature=temperature, **({} if standardised else RAW))
+        self.regions = regions
+        self.sentences = SentenceTask(temperature=temperature, **({} if standardised else RAW))
 
     def __call__(self, engine: Engine, batchdata: dict) -> dict[str, Tensor]:
         """Measure one batch."""
@@ -64,16 +68,26 @@ class MeasureGauges:
                     "histogram_hit": _histogram_hits(image, corrupted, patient),
                     "tic_chance": _chance(len(image), patient, image.device),
                 }
+                values["tic_loss"] = self._losses(right["anchor"], right["candidate"], patient)
+                # a guess among as many candidates loses log of their number
+                values["tic_excess"] = values["tic_loss"] + values["tic_chance"].log()
                 # a case whose batch holds nobody else has nothing to be told from
                 alone = values["tic_chance"] == 1
-                for name in ("hit", "shortcut_hit", "histogram_hit", "tic_chance"):
+                for name in ("hit", "shortcut_hit", "histogram_hit", "tic_chance", "tic_loss", "tic_excess"):
                     values[name] = values[name].masked_fill(alone, torch.nan)
             if "restored" in right:
                 values |= _restoration(right)
+                if self.regions is not None:
+                    label = batchdata["label"].to(image.device)
+                    parts = {name: right[name] for name in ("restored", "clean", "corrupted")}
+                    values |= self.regions.measure(**parts, label=label, body=_body(right["clean"]))
             if "sentence" in right:
-                values |= self._sentences(right, patient)
+                values |= self._sentences(right, patient, batchdata.get("said_kind"), spoken["drawn"])
             if inputs and ("anchor" in right or "restored" in right):
-                values |= self._wrong_reports(network, image, corrupted, inputs, right, report_id, patient, spoken)
+                label = batchdata["label"].to(image.device) if self.regions is not None else None
+                values |= self._wrong_reports(
+                    network, image, corrupted, inputs, right, report_id, patient, spoken, label
+                )
         return values
 
     def _wrong_reports(
@@ -86,6 +100,7 @@ class MeasureGauges:
         report_id: Tensor,
         patient: Tensor | None,
         spoken: Mapping[str, Tensor],
+        label: Tensor | None,
     ) -> dict[str, Tensor]:
         """What the right report gains over another one; and over the one of the batch that says least of the same."""
         gains = {}
@@ -104,20 +119,24 @@ class MeasureGauges:
             if "restored" in right and not suffix:
                 errors = [restoration_error(o["restored"], right["clean"], corrupted).whole for o in (wrong, right)]
                 gains["restoration_gain"] = (errors[0] - errors[1]).masked_fill(unknown, torch.nan)
+                if self.regions is not None and label is not None:
+                    where = {"clean": right["clean"], "label": label, "body": _body(right["clean"])}
+                    other_error, own_error = (self.regions.errors(o["restored"], **where) for o in (wrong, right))
+                    gains["region_gain"] = (other_error - own_error).masked_fill(unknown.unsqueeze(1), torch.nan)
         return gains
 
     def _losses(self, anchor: Tensor, candidate: Tensor, patient: Tensor | None) -> Tensor:
         return contrast_losses(anchor.float(), candidate.float(), temperature=self.temperature, patient=patient)
 
-    def _sentences(self, output: Mapping[str, Tensor], patient: Tensor | None) -> dict[str, Tensor]:
-        """Per case, over its asked sentences: how many find a volume that says them, and by chance; NaN for none."""
+    def _sentences(
+        self, output: Mapping[str, Tensor], patient: Tensor | None, said_kind: Tensor | None, drawn: Tensor
+    ) -> dict[str, Tensor]:
         owner = output["owner"]
         answers = self.sentences.answers(output["spoken"], owner, output["said"], output["said_mask"], patient)
-        found = sentence_hits(gather_rows(output["volume"]), output["sentence"], answers)
-        cases = torch.arange(len(output["volume"]), device=owner.device)
-        of_case = (owner[answers.asked] == cases.unsqueeze(1)).float()
-        hit, chance = ((of_case @ value.float()) / of_case.sum(dim=1) for value in found)
-        return {"sentence_hit": hit, "sentence_chance": chance}
+        kind = None if said_kind is None else said_kind.to(drawn).gather(1, drawn.clamp_min(0)).flatten()
+        volumes = gather_rows(output["volume"])
+        cases = len(output["volume"])
+        return sentence_values(volumes, output["sentence"], answers, owner=owner, kind=kind, cases=cases)
 
 
 def _hits(output: Mapping[str, Tensor], patient: Tensor | None) -> Tensor:
@@ -139,10 +158,14 @@ def _histogram_hits(image: Tensor, corrupted: Tensor, patient: Tensor | None) ->
     return torch.stack([histogram_hits(anchors[:, q], candidates[:, q], patient) for q in range(count)]).mean(dim=0)
 
 
+def _body(clean: Tensor) -> Tensor:
+    return (F.avg_pool3d(clean.flatten(0, 1).float(), 3, 1, 1) > _BODY).view_as(clean)
+
+
 def _restoration(output: Mapping[str, Tensor]) -> dict[str, Tensor]:
     clean, corrupted = output["clean"], output["corrupted"]
     error = restoration_error(output["restored"], clean, corrupted)
-    body = (F.avg_pool3d(clean.flatten(0, 1).float(), 3, 1, 1) > _BODY).view_as(clean)
+    body = _body(clean)
     inside = (output["restored"].float() - clean.float()).abs() * body
     return {
         "error": error.whole,

@@ -15,8 +15,10 @@ from t3d.errors import T3DError
 from t3d.evaluate.metric_report import write_metrics
 from t3d.files import refuse_existing
 from t3d.infer.case_by_case import failed_cases
+from t3d.metrics.froc import summarise_froc
 from t3d.metrics.lesions import match_lesions
 from t3d.metrics.overlap import TOLERANCE_MM, case_overlap
+from t3d.metrics.scored_lesions import MIN_IOU, score_lesions
 from t3d.metrics.segmentation_summary import summarise
 from t3d.volume.label_table import BACKGROUND, class_values
 from t3d.volume.label_volume import read_label_on_grid
@@ -97,17 +99,20 @@ class SegmentationMetrics:
     def measure(self, engine: Engine) -> None:
         """Measure the cases of one batch."""
         measured = [
-            self.measure_case(item, output["pred"])
+            self.measure_case(item, output["pred"], output.get("lesion_prob"))
             for item, output in zip(engine.state.batch, engine.state.output, strict=True)
         ]
         self.cases += measured
 
-    def measure_case(self, item: Mapping[str, Any], prediction: MetaTensor) -> dict:
+    def measure_case(
+        self, item: Mapping[str, Any], prediction: MetaTensor, probability: torch.Tensor | None = None
+    ) -> dict:
         """Measures of one case.
 
         Args:
             item: with ``case_id``, the label's path under ``label_key`` and perhaps ``patient_id``.
             prediction: MetaTensor (1, X, Y, Z) on the original grid.
+            probability: (L, X, Y, Z) there, a channel for each of ``lesions``; None where it is not known.
         """
         case = str(item["case_id"])
         if not isinstance(item.get(self.label_key), str | Path):
@@ -118,19 +123,21 @@ class SegmentationMetrics:
             item[self.label_key], shape=predicted.shape, affine=affine, case=case, values=self.known_values
         )
         spacing = voxel_sizes(affine)
+        masks = {name: np.isin(label, self.classes[name]) for name in self.lesions}
+        channels = [] if probability is None else list(probability.detach().cpu().numpy())
+        scored = {
+            name: score_lesions(channels[number], masks[name], spacing, min_mm3=self.matching["min_mm3"])
+            for number, name in enumerate(self.lesions[: len(channels)])
+        }
         return {
             "case_id": case,
             "patient_id": str(item.get("patient_id", case)),
             "classes": case_overlap(predicted, label, self.classes, spacing, tolerance=self.tolerance_mm),
             "lesions": {
-                name: match_lesions(
-                    np.isin(predicted, self.classes[name]),
-                    np.isin(label, self.classes[name]),
-                    spacing,
-                    **self.matching,
-                )
+                name: match_lesions(np.isin(predicted, self.classes[name]), masks[name], spacing, **self.matching)
                 for name in self.lesions
             },
+            "scored_lesions": scored,
         }
 
     def write(self, engine: Engine) -> None:
@@ -140,12 +147,13 @@ class SegmentationMetrics:
             logger.warning("no case was measured, so %s is not written", self.folder / "metrics.json")
             return
         summary = summarise(self.cases, classes=list(self.classes), lesions=self.lesions)
+        summary["froc"] = summarise_froc(self.cases, self.lesions) or None
         report = {
             "cases": len(self.cases),
             **summary,
             "per_case": self.cases,
             "tolerance_mm": self.tolerance_mm,
-            "lesion_matching": self.matching if self.lesions else None,
+            "lesion_matching": {**self.matching, "froc_min_iou": MIN_IOU} if self.lesions else None,
             "failed": failed,
             "settings": self.settings,
         }

@@ -56,8 +56,11 @@ def _about_contrast(gauges: dict) -> list[Verdict]:
             )
         )
     found = f"tic_accuracy is {gauges['tic_accuracy']:.1%} ({low:.1%} to {high:.1%}), chance"
+    excess = gauges.get("tic_loss_excess_interval")
     if low <= chance:
         said.append(Verdict("NOT LEARNT", f"{found} is {chance:.1%}. Train longer, or raise view_overlap."))
+    elif excess is not None and excess[1] >= 0:
+        said.append(Verdict("NOT LEARNT", f"{found} {chance:.1%}, but {_guessing(gauges)}"))
     else:
         said.append(Verdict(None, f"{found} {chance:.1%}."))
     histogram = gauges.get("tic_histogram")
@@ -70,6 +73,16 @@ def _about_contrast(gauges: dict) -> list[Verdict]:
             )
         )
     return said
+
+
+def _guessing(gauges: dict) -> str:
+    """Of a held-out loss that is no lower than that of a guess."""
+    loss, excess = gauges["tic_loss"], gauges["tic_loss_excess"]
+    low, high = gauges["tic_loss_excess_interval"]
+    told = f"the contrast's loss is {loss:.3f} where log(candidates), a guess, has {loss - excess:.3f}"
+    if low > 0:
+        return f"{told}: worse than a guess. What was learnt does not hold for other cases; train on more of them."
+    return f"{told} (difference {low:+.3f} to {high:+.3f}). Train longer, or raise view_overlap."
 
 
 def _about_spread(gauges: dict) -> list[Verdict]:
@@ -109,8 +122,24 @@ def _about_sentences(gauges: dict) -> list[Verdict]:
         f"says them, chance {chance:.1%}"
     )
     if _sentences_learnt(gauges):
-        return [Verdict(None, f"The encoder holds what reports say: {found}.")]
+        return [Verdict(None, f"The encoder holds what reports say: {found}."), *_about_findings(gauges)]
     return [Verdict("SENTENCES NOT LEARNT", f"{found}. Train longer, or on more cases.")]
+
+
+def _about_findings(gauges: dict) -> list[Verdict]:
+    """Where the sentences that state a finding are not among those that are learnt."""
+    present = (gauges.get("sentence_kinds") or {}).get("present")
+    if present is None or present["too_few"] or present["interval"][0] > present["chance"]:
+        return []
+    low, high = present["interval"]
+    return [
+        Verdict(
+            "FINDINGS NOT LEARNT",
+            f"of the sentences that state a finding {present['accuracy']:.1%} ({low:.1%} to {high:.1%}) find a volume "
+            f"that says them, chance {present['chance']:.1%}: what is learnt is what is absent or normal. Train "
+            "longer, or on more cases.",
+        )
+    ]
 
 
 def _sentences_learnt(gauges: dict) -> bool:

@@ -113,6 +113,14 @@ class OnnxEncoder(nn.Module):
         made = self.session(image=windows)
         return made["map"], made["features"]
 
+    def window_scales(self, windows: Tensor, scales: Sequence[int]) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Asked for where several scales are read.
+
+        Raises:
+            T3DError: always, an export has one map.
+        """
+        raise T3DError("an exported encoder gives one map; leave scales null, or leave inference_onnx.json out")
+
     def embed_pooled(self, pooled: Tensor) -> Tensor:
         """Unit embedding (1, D) of one volume from the statistics of its windows (W, k C)."""
         return self._volume(pooled)["embedding"]

@@ -22,8 +22,9 @@ class SaveFeatures:
     """Writes ``CASE.safetensors`` with ``embedding`` (D,), ``features`` (k C,), and on request ``map`` (C, x, y, z).
 
     ``affine`` (4, 4) takes voxels of the prepared volume to millimetres in RAS; ``map_affine`` does so for voxels of
-    the map. With a text also ``CASE_text.nii.gz`` (in the map's grid, which viewers overlay by its affine) and
-    ``CASE_text.png``.
+    the map. For every scale d that was read there are ``features_d`` (3 C_d,), and with the map ``map_d`` and
+    ``map_affine_d``. With a text also ``CASE_text.nii.gz`` (in the map's grid, which viewers overlay by its affine)
+    and ``CASE_text.png``.
 
     Args:
         output_dir: made if absent.
@@ -57,8 +58,13 @@ class SaveFeatures:
             "features": found["features"][0],
             "affine": affine,
         }
+        scales = [name.removeprefix("features_") for name in found if name.startswith("features_")]
+        tensors |= {f"features_{scale}": found[f"features_{scale}"][0] for scale in scales}
         if self.save_map:
             tensors |= {"map": found["map"][0], "map_affine": coarse}
+            for scale in scales:
+                tensors[f"map_{scale}"] = found[f"map_{scale}"][0]
+                tensors[f"map_affine_{scale}"] = map_affine(affine, stride=int(scale))
         tensors = {name: torch.as_tensor(tensor).detach().cpu().contiguous() for name, tensor in tensors.items()}
         writers: dict[Path, Write | bytes] = {path: safetensors.torch.save(tensors, metadata={"case_id": case})}
         if "text_map" in found:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from t3d.errors import T3DError
 from t3d.networks.encoders import STRIDE, some_sides
+from t3d.networks.token_pooling import pool_tokens, pool_windows
 
 
 class VolumeFeatures(Inferer):
@@ -19,7 +20,9 @@ class VolumeFeatures(Inferer):
     - ``features`` (1, k C): statistics of the tokens before the projection (what a linear probe reads): their mean, or
       beside it the extremes that the network pools, see ``PretrainNetwork.window_features``;
     - ``map`` (1, C, X/s, Y/s, Z/s): the tokens, overlapping windows averaged; s is the network's ``fuse_stride``;
-    - ``text_map`` (1, 1, X/s, Y/s, Z/s), when a text is given: see ``PretrainNetwork.text_map``.
+    - ``text_map`` (1, 1, X/s, Y/s, Z/s), when a text is given: see ``PretrainNetwork.text_map``;
+    - ``features_d`` (1, 3 C_d) of every scale d that is asked for: mean, maximum and minimum of the encoder's own
+      tokens of that stride, as ``pool_tokens`` has them for probes; and ``map_d`` (1, C_d, X/d, Y/d, Z/d), the tokens.
 
     Windows that show almost only air (below ``body_share`` of voxels above ``body_level``) count in the maps but
     not in the pooled vectors, unless every window is air.
@@ -30,6 +33,8 @@ class VolumeFeatures(Inferer):
         body_level: intensity (after scaling to [0, 1]) above which a voxel is body.
         body_share: least share of body voxels in a window that counts.
         text: {"report": (1, L) or (1, L, D), "report_mask": (1, L)} or None.
+        scales: strides of the encoder's maps that are read, too; voxels a side of a token.
+        scale_maps: whether their tokens are kept as maps; those of fine strides are large.
     """
 
     def __init__(
@@ -40,6 +45,8 @@ class VolumeFeatures(Inferer):
         body_level: float = 0.2,
         body_share: float = 0.05,
         text: dict[str, Tensor] | None = None,
+        scales: Sequence[int] | None = None,
+        scale_maps: bool = True,
     ) -> None:
         super().__init__()
         self.crop_size = ensure_tuple_rep(crop_size, 3)
@@ -55,6 +62,8 @@ class VolumeFeatures(Inferer):
         self.body_level = body_level
         self.body_share = body_share
         self.text = text
+        self.scales = tuple(scales or ())
+        self.scale_maps = scale_maps
 
     def __call__(self, inputs: Tensor, network: Any, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Return the features of one volume.
@@ -73,15 +82,22 @@ class VolumeFeatures(Inferer):
             )
         pooled: list[Tensor] = []
         body: list[Tensor] = []
+        by_scale: list[list[Tensor]] = []
 
         def look(windows: Tensor) -> tuple[Tensor, ...]:
-            tokens, statistics = network.window_features(windows)
+            if self.scales:
+                tokens, statistics, maps = network.window_scales(windows, self.scales)
+                by_scale.append([pool_tokens([one]) for one in maps])
+            else:
+                tokens, statistics = network.window_features(windows)
+                maps = []
             pooled.append(statistics)
             body.append((windows > self.body_level).flatten(1).float().mean(dim=1) >= self.body_share)
+            seen = (tokens, *(maps if self.scale_maps else ()))
             if self.text is None:
-                return (tokens,)
+                return seen
             text = {key: value.expand(windows.shape[0], *value.shape[1:]) for key, value in self.text.items()}
-            return tokens, network.text_map(windows, **text)
+            return *seen, network.text_map(windows, **text)
 
         slid: Any = self.slide(inputs, look)
         maps = slid if isinstance(slid, tuple) else (slid,)
@@ -94,6 +110,11 @@ class VolumeFeatures(Inferer):
             "features": network.pool_windows(statistics),
             "map": maps[0],
         }
+        for place, scale in enumerate(self.scales):
+            of_windows = torch.cat([parts[place] for parts in by_scale])
+            result[f"features_{scale}"] = pool_windows(of_windows.unsqueeze(0), counted.unsqueeze(0))
+            if self.scale_maps:
+                result[f"map_{scale}"] = maps[1 + place]
         if self.text is not None:
-            result["text_map"] = maps[1]
+            result["text_map"] = maps[-1]
         return result

@@ -36,7 +36,7 @@ class MaskedBCE(nn.Module):
                 "and the labels must name the same findings"
             )
         known = torch.isfinite(labels)
-        weight = None if self.positive_weight is None else self.positive_weight.to(logits.device)
+        weight = None if self.positive_weight is None else self.positive_weight.to(logits.device, non_blocking=True)
         terms = F.binary_cross_entropy_with_logits(
             logits.float(), torch.where(known, labels, 0).float(), pos_weight=weight, reduction="none"
         )

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from t3d.errors import T3DError
 from t3d.losses.gather import gather_rows
-from t3d.networks.chunked import in_chunks
 from t3d.networks.heads import unit
+from t3d.networks.restoration_decoder import decode_tokens
+from t3d.networks.sentence_side import sentence_side
 from t3d.networks.text_image_encoder import TextImageEncoder
 from t3d.networks.tokens import as_tokens, given
 from t3d.networks.view_pairs import ViewPairs, pair_views
@@ -50,6 +51,7 @@ class PretrainNetwork(TextImageEncoder):
         use_sentences: adds the volume and the sentence head that the sentence contrast needs; volumes are then
             embedded by the mean, maximum and minimum of all their windows' tokens.
         use_alignment: adds the report head that global alignment, zero-shot and retrieval need.
+        sentence_clusters: K clusters of the training sentences that volumes are labelled by; 0 for none.
         text_chunk: windows that are encoded at once for the text.
         text_encoder: module (B, L) token ids -> (B, L, text_width). None where reports come as cached features.
         backbone: family of the vision encoder, see ``t3d.networks.encoders``.
@@ -73,6 +75,7 @@ class PretrainNetwork(TextImageEncoder):
         said: Tensor | None = None,
         said_mask: Tensor | None = None,
         drawn: Tensor | None = None,
+        opposite: Tensor | None = None,
     ) -> Tensor | dict[str, Tensor]:
         """Embed volumes, or run one pre-training step.
 
@@ -89,14 +92,15 @@ class PretrainNetwork(TextImageEncoder):
             said: (B, R, T) frozen features of every sentence of the reports, padded.
             said_mask: (B, R) bool, True where there is a sentence.
             drawn: (B, S) rows of ``said`` that are asked for, -1 for none.
+            opposite: (B, R, T) frozen features of the opposites of ``said``, equal to it where there is none.
 
         Returns:
             (B, D) unit volume embeddings without ``corrupted`` and ``windows`` (informed by the report if one is
             given), else a dict of what the recipe's tasks need: ``anchor`` (B, Q, D) and ``candidate`` (B, Q, D) or
             (B, G, Q, D), pairs side by side; ``restored``, ``clean`` and ``corrupted`` (B, P, C, X, Y, Z); ``volume``
             (B, D); with sentences ``sentence`` (B * S, D), ``spoken`` (B * S, T), ``owner`` (B * S,), which is -1
-            where nothing is asked, ``said`` and ``said_mask``, features standardised where the network does that; with
-            alignment ``report`` (B, D).
+            where nothing is asked, ``said`` and ``said_mask``, features standardised where the network does that, and
+            what ``sentence_side`` adds; with alignment ``report`` (B, D).
         """
         reads = self.fusion is not None or self.report_head is not None
         features = self.read_report(report) if reads and report is not None else None
@@ -108,7 +112,15 @@ class PretrainNetwork(TextImageEncoder):
         if corrupted is not None and (self.use_contrast or self.decoder is not None or windows is None):
             output |= self._views(image, corrupted, features, report_mask, embed=windows is None)
         if windows is not None and self.use_sentences:
-            output |= self._sentences(windows, window_mask, said, said_mask, drawn)
+            output |= sentence_side(
+                self,
+                windows,
+                window_mask=window_mask,
+                said=said,
+                said_mask=said_mask,
+                drawn=drawn,
+                opposite=opposite,
+            )
         if self.report_head is not None:
             output["report"] = self.embed_report(*given(features, report_mask))
             if report_id is not None:
@@ -147,8 +159,7 @@ class PretrainNetwork(TextImageEncoder):
         for clean in map(as_tokens, clean_maps):
             output |= self._compared(pairs, fused, clean, features, report_mask, embed=embed)
         if self.decoder is not None:
-            restored = self.decoder(fused.flatten(0, 1).transpose(1, 2).unflatten(2, corrupted_maps.shape[3:]))
-            output["restored"] = restored.unflatten(0, corrupted.shape[:2])
+            output["restored"] = decode_tokens(self.decoder, fused, corrupted_maps)
         return output
 
     def _compared(
@@ -181,33 +192,3 @@ class PretrainNetwork(TextImageEncoder):
         everyone = gather_rows(clean)  # (G, K, N, C)
         queries = everyone.flatten(0, 2).unsqueeze(0).expand(clean.shape[0], -1, -1)
         return self.fuse(queries, features, report_mask).unflatten(1, everyone.shape[:3])
-
-    def _sentences(
-        self,
-        windows: Tensor,
-        window_mask: Tensor | None,
-        said: Tensor | None,
-        said_mask: Tensor | None,
-        drawn: Tensor | None,
-    ) -> dict[str, Tensor]:
-        """The volumes by their windows, and the drawn sentences."""
-        if said is None or said_mask is None or drawn is None:
-            raise T3DError("windows are given without sentences: give said, said_mask and drawn, or no windows")
-        pooled = in_chunks(
-            lambda part: self.window_features(part)[1], windows.flatten(0, 1), chunk=self.text_chunk
-        ).unflatten(0, windows.shape[:2])
-        # places instead of the ragged rows that are drawn: picking those would make the device wait for their number
-        rows = drawn.clamp_min(0).unsqueeze(-1).expand(-1, -1, said.shape[-1])
-        spoken = said.gather(1, rows).flatten(0, 1)
-        sentence = self.embed_sentence(spoken)
-        if self.text_scale is not None:
-            spoken, said = self.text_scale.sentences(spoken), self.text_scale.sentences(said)
-        owner = torch.arange(len(drawn), device=drawn.device).unsqueeze(1)
-        return {
-            "volume": self.embed_volumes(pooled, window_mask),
-            "sentence": sentence,
-            "spoken": spoken,
-            "owner": owner.where(drawn >= 0, -1).flatten(),
-            "said": said,
-            "said_mask": said_mask,
-        }

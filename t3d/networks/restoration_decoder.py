@@ -46,3 +46,9 @@ class RestorationDecoder(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Decode the map; the output has no activation (targets lie in [0, 1])."""
         return self.to_voxels(self.stages(tokens))
+
+
+def decode_tokens(decoder: nn.Module, tokens: Tensor, maps: Tensor) -> Tensor:
+    """Crops (B, K, channels, X, Y, Z) from tokens (B, K, N, width) lying as in maps (B, K, width, X/s, Y/s, Z/s)."""
+    restored = decoder(tokens.flatten(0, 1).transpose(1, 2).unflatten(2, maps.shape[3:]))
+    return restored.unflatten(0, maps.shape[:2])

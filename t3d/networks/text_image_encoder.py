@@ -12,6 +12,7 @@ from t3d.networks.fused_maps import Laterals, strides_from
 from t3d.networks.heads import ProjectionHead, VolumeHead, unit
 from t3d.networks.pooling import POOLINGS, Pooling, counted_windows
 from t3d.networks.restoration_decoder import RestorationDecoder
+from t3d.networks.text_clusters import TextClusters
 from t3d.networks.text_informed import TextInformedEncoder
 from t3d.networks.text_scale import TextScale, TextScaling
 from t3d.networks.tokens import as_tokens, given, mean_token
@@ -50,6 +51,7 @@ class TextImageEncoder(nn.Module):
         use_restoration: bool = True,
         use_sentences: bool = False,
         use_alignment: bool = False,
+        sentence_clusters: int = 0,
         text_chunk: int = 4,
         text_encoder: nn.Module | None = None,
     ) -> None:
@@ -79,6 +81,7 @@ class TextImageEncoder(nn.Module):
             use_checkpoint=use_checkpoint,
         )
         self.add_module(self.backbone.attribute, encoder)
+        self.strides = encoder.strides
         self.stride = encoder.strides[-1]
         self.map_strides = strides_from(encoder, fuse_stride, backbone=backbone)
         self.fuse_stride = self.map_strides[0]
@@ -106,6 +109,8 @@ class TextImageEncoder(nn.Module):
         self.volume_head = VolumeHead(self.pooled_width, width, embedding_width) if use_sentences else None
         self.sentence_head = ProjectionHead(text_width, embedding_width) if use_sentences else None
         self.text_scale = TextScaling(text_width) if use_text and standardise_text else None
+        clusters = use_sentences and sentence_clusters
+        self.text_clusters = TextClusters(sentence_clusters, text_width) if clusters else None
 
     @property
     def vision(self) -> nn.Module:
@@ -135,6 +140,22 @@ class TextImageEncoder(nn.Module):
         """
         maps = self.encode(windows.unsqueeze(1))
         return maps[:, 0], self.summary.tokens(as_tokens(maps))[:, 0]
+
+    def window_scales(self, windows: Tensor, scales: Sequence[int]) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """``window_features``, and the encoder's own maps (N, C_d, X/d, ..) of the strides d, in one pass.
+
+        Raises:
+            T3DError: the encoder has no map of a stride.
+        """
+        if not scales or not set(scales) <= set(self.strides) or len(set(scales)) < len(scales):
+            raise T3DError(
+                f"scales {list(scales)}: name some of the encoder's maps, which have the strides {list(self.strides)}"
+            )
+        check_crop(windows, stride=self.stride)
+        strides = [stride for stride in self.strides if stride in {*self.map_strides, *scales}]
+        maps = dict(zip(strides, self.vision(windows, strides=strides), strict=True))
+        fused = self.lateral([maps[stride] for stride in self.map_strides])
+        return fused, self.summary.tokens(fused.flatten(2).transpose(1, 2)), [maps[stride] for stride in scales]
 
     def embed_pooled(self, pooled: Tensor) -> Tensor:
         """Unit embedding (1, D) of one volume from the statistics of its windows (W, k C)."""
@@ -167,6 +188,11 @@ class TextImageEncoder(nn.Module):
             raise T3DError("this network has no sentence head; train it with sentence_weight above 0")
         features = features.to(torch.promote_types(features.dtype, torch.float32))  # files may hold half precision
         return self.sentence_head(features if self.text_scale is None else self.text_scale.sentences(features))
+
+    def embed_clusters(self) -> Tensor:
+        """Unit vectors (K, D) of the centres of the sentences' clusters."""
+        assert self.sentence_head is not None and self.text_clusters is not None
+        return self.sentence_head(self.text_clusters.centre)
 
     def read_report(self, report: Tensor) -> Tensor:
         """Token ids (B, L) through the text encoder, or cached features (B, L, D) as they are."""

@@ -52,7 +52,10 @@ class TextInformedEncoder(nn.Module):
         report = self.report_norm(report)
         asking = tokens if self.perceptron is None else self.norm(tokens)
         read, _ = self.attention(asking, report, report, key_padding_mask=~report_mask, need_weights=False)
+        return self.refine(tokens + read)
+
+    def refine(self, tokens: Tensor) -> Tensor:
+        """The second half of the block; of tokens alone it is what ``forward`` gives where nothing is read."""
         if self.perceptron is None:
-            return self.norm(tokens + read)
-        tokens = tokens + read
+            return self.norm(tokens)
         return tokens + self.perceptron(tokens)

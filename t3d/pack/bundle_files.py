@@ -30,7 +30,7 @@ _RECORDS = ("model.json", "encoder.json")
 _FOLDERS = ("configs", "docs")
 _EXPORT = "export"  # networks that were exported for other runtimes, where there are any
 _OF_RUNS = ("models", "eval", "data", "t3d", SUMS, OLD, "README.md", "large_files.yml", "__pycache__")
-_CODE_SUFFIXES = (".py", ".json")
+_CODE_SUFFIXES = (".py", ".json", ".js", ".css", ".html")
 
 
 def code_files() -> Contents:

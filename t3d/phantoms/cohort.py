@@ -34,6 +34,7 @@ def phantoms(
     noise: float | None = None,
     montage: bool = True,
     workers: int = 1,
+    wordings: int = 1,
 ) -> Path:
     """Write a synthetic torso CT cohort with labels, findings and reports; same arguments, same bytes.
 
@@ -51,6 +52,8 @@ def phantoms(
         noise: standard deviation of the noise in HU; None draws 15-25 per case.
         montage: also write a picture of some cases.
         workers: processes side by side; the bytes do not depend on them.
+        wordings: of each report; with 2 or more a case has the entry `reports`, of which pre-training shows one at
+            a time, and `report` is the first of them.
 
     Returns:
         Path of the datalist.
@@ -62,8 +65,10 @@ def phantoms(
     if noise is not None and not (isinstance(noise, int | float) and 0 <= noise <= 500):
         raise T3DError(f"noise is {noise!r}; give a standard deviation between 0 and 500 HU.")
     folder = Path(out_dir)
-    planned = [plan_case(seed, index, noise=noise) for index in range(cases)]
+    wordings = _whole("wordings", wordings, least=1)
+    planned = [plan_case(seed, index, noise=noise, wordings=wordings) for index in range(cases)]
     settings = {"generator": GENERATOR, "cases": cases, "seed": seed, "shape": list(sides), "noise": noise}
+    settings |= {"wordings": wordings} if wordings > 1 else {}
     record = as_json(settings)
     datalist = as_json(
         {split: [_item(case) for case in part] for split, part in split_by_patient(planned, seed).items()}
@@ -89,6 +94,7 @@ def _item(case: Case) -> dict:
         "patient_id": case.patient_id,
         "image": f"images/{case.case_id}.nii.gz",
         "report": case.report,
+        **({"reports": list(case.reports)} if case.reports else {}),
         "label": f"labels/{case.case_id}.nii.gz",
         "findings": case.study.findings,
     }

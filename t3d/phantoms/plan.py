@@ -26,6 +26,7 @@ class Case:
         case_id, patient_id: names without meaning.
         study: anatomy and lesions.
         report: the text.
+        reports: with several wordings all of them, ``report`` the first; else empty.
         orientation: axis codes of the stored volume.
         origin: (3,) shift of the scanner's coordinates in mm.
         noise_sd: noise in HU.
@@ -40,9 +41,10 @@ class Case:
     origin: np.ndarray
     noise_sd: float
     image_seed: tuple[int, int]
+    reports: tuple[str, ...] = ()
 
 
-def plan_case(seed: int, index: int, *, noise: float | None = None) -> Case:
+def plan_case(seed: int, index: int, *, noise: float | None = None, wordings: int = 1) -> Case:
     """Case number `index` of the cohort of a seed; it does not depend on how many cases there are.
 
     Cases 2k and 2k + 1 may be two visits of one patient: same anatomy and chronic disease, other acute
@@ -57,11 +59,16 @@ def plan_case(seed: int, index: int, *, noise: float | None = None) -> Case:
     rng = np.random.default_rng([seed, _CASE, index])
     study = Study(anatomy, bool(rng.uniform() < CONTRAST_SHARE), lesions)
     drawn_noise = rng.uniform(*NOISE_RANGE)
+    more = [
+        write_report(study, np.random.default_rng([seed, _REPORT, index, number])) for number in range(1, wordings)
+    ]
+    report = write_report(study, np.random.default_rng([seed, _REPORT, index]))
     return Case(
         case_id=f"case_{index:05d}",
         patient_id=f"patient_{patient:05d}",
         study=study,
-        report=write_report(study, np.random.default_rng([seed, _REPORT, index])),
+        report=report,
+        reports=(report, *more) if more else (),
         orientation=str(rng.choice(ORIENTATIONS, p=ORIENTATION_SHARES)),
         origin=rng.uniform(-60, 60, 3).round(1),
         noise_sd=float(drawn_noise if noise is None else noise),

@@ -17,6 +17,7 @@ from t3d.reports.feature_file import write_tensors
 from t3d.reports.frozen_features import FrozenFeatures
 from t3d.reports.once import Once
 from t3d.reports.sentence_counts import SentenceCounts
+from t3d.reports.sentence_kinds import kind_flags, with_routine
 from t3d.reports.spoken_sentences import SpokenSentence, spoken_sentences
 
 logger = logging.getLogger(__name__)
@@ -26,11 +27,15 @@ _TOGETHER = 1024  # reports whose sentences are encoded and written before the n
 
 
 class Sentences(NamedTuple):
-    """What a report says: ``said`` (R, T) float32, ``asked_from`` (R,) bool, ``weight`` (R,) float32, R from 0 on."""
+    """What a report says: ``said`` (R, T) float32, ``asked_from`` (R,) bool, ``weight`` (R,) float32, R from 0 on.
+
+    ``kind`` (R,) int64 has a bit for each of ``t3d.reports.sentence_kinds.NAMES``.
+    """
 
     said: Tensor
     asked_from: Tensor
     weight: Tensor
+    kind: Tensor
 
 
 class SentenceFeatures(FrozenFeatures):
@@ -68,7 +73,7 @@ class SentenceFeatures(FrozenFeatures):
         spoken_sentences("", sections)  # raises for an unknown name now, not at the first report
         self.sections = (sections,) if isinstance(sections, str) else tuple(sections)
         self.counts = SentenceCounts()
-        self._known: Once[tuple[Path, Tensor]] = Once(_KEPT)
+        self._known: Once[tuple[Path, tuple[Tensor, Tensor]]] = Once(_KEPT)
 
     def precompute(self, items: Iterable[Mapping[str, Any]], *, key: str = "report", batch_size: int = 128) -> int:
         """Compute what is not in the cache; count who says what; log how many cases cannot be asked about.
@@ -90,7 +95,7 @@ class SentenceFeatures(FrozenFeatures):
         askable: dict[Path, Tensor] = {}
         for item in items:
             case_id = str(item.get("case_id", "?"))
-            path, asked = self._look_up(item.get(key), case_id)
+            path, (asked, _) = self._look_up(item.get(key), case_id)
             if path not in cases and not self._cached(path, case_id):
                 missing[path] = self._texts(item[key], case_id)
             cases[path] += 1
@@ -102,7 +107,7 @@ class SentenceFeatures(FrozenFeatures):
             found = safetensors.torch.load_file(path)
             counts.update(dict.fromkeys(found["number"].tolist(), times))
             silent += 0 if (askable[path] & found["known"]).any() else times
-        self.counts = SentenceCounts(counts.items())
+        self.counts = SentenceCounts(counts.items(), cases.total())
         logger.info(
             "sentence features: %d distinct sentences of %d cases, %d computed now",
             len(counts),
@@ -123,23 +128,26 @@ class SentenceFeatures(FrozenFeatures):
         Raises:
             T3DError: the report is missing or empty, or is not in the cache and the encoder was released.
         """
-        path, asked = self._look_up(text, case_id)
+        path, (asked, kind) = self._look_up(text, case_id)
         if not self._cached(path, case_id):
             self._compute({path: self._texts(text, case_id)}, case_id=case_id)
         found = safetensors.torch.load_file(path)
         known = found["known"]
-        weight = torch.from_numpy(self.counts.weight(found["number"].numpy()))
-        return Sentences(said=found["features"][known], asked_from=asked[known], weight=weight[known])
+        numbers = found["number"].numpy()
+        weight = torch.from_numpy(self.counts.weight(numbers))[known]
+        kind = torch.from_numpy(with_routine(kind.numpy(), self.counts.routine(numbers)))[known]
+        return Sentences(said=found["features"][known], asked_from=asked[known], weight=weight, kind=kind)
 
     __getitem__ = get
 
-    def _look_up(self, text: Any, case_id: str) -> tuple[Path, Tensor]:
-        """The file of a report, and which of its sentences are asked; a text is split once in a process."""
+    def _look_up(self, text: Any, case_id: str) -> tuple[Path, tuple[Tensor, Tensor]]:
+        """The file of a report; which sentences are asked, and their kinds. A text is split once in a process."""
 
-        def make() -> tuple[Path, Tensor]:
+        def make() -> tuple[Path, tuple[Tensor, Tensor]]:
             spoken = self._spoken(text, case_id)
+            texts = [sentence.text for sentence in spoken]
             asked = torch.tensor([sentence.asked for sentence in spoken], dtype=torch.bool)
-            return self._path([sentence.text for sentence in spoken]), asked
+            return self._path(texts), (asked, torch.from_numpy(kind_flags(texts)))
 
         return self._known.get(text, make) if isinstance(text, str) else make()
 

@@ -1,7 +1,6 @@
 """Cells that train or ask a network: one or two runs of a bundle each, and the features of an encoder."""
 
 import csv
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +10,18 @@ from torch import nn
 from t3d.data.datalist import load_datalist
 from t3d.files import read_json, write_json
 from t3d.networks.encoders import build_encoder, find_backbone
+from t3d.prepare.originals import original_files
 from t3d.study.bundle_run import bundle_run
 from t3d.study.cells_data import scores_outcome, training_cases
 from t3d.study.cohort import classes_of, datalist_of
 from t3d.study.encoder import read_volumes
 from t3d.study.features_file import write_features
 from t3d.study.guards import check_shuffled
-from t3d.study.outcome import Outcome, write_outcomes
+from t3d.study.outcome import Outcome, measures, write_outcomes
 from t3d.study.plan import SHUFFLED
 from t3d.study.plan_tasks import ALL, TASKS
+from t3d.study.restoration import restoration_outcomes
+from t3d.study.segmentation_outcomes import segmentation_outcomes
 from t3d.weights import load_encoder, read_encoder, save_encoder
 from t3d.weights.architecture import architecture
 
@@ -81,9 +83,10 @@ def fine_tuning_cell(work: "Work") -> None:
     options |= work.settings["options"]
     if not (work.folder / _MODEL_RECORD).is_file():
         _run(work, options=options)
-    _run(work, "evaluate", options={**options, "overwrite": True})
+    measured = {"datalist_file": _few_test_cases(work)} if "test_cases" in work.settings else {}
+    _run(work, "evaluate", options={**options, **measured, "overwrite": True})
     metrics = read_json(work.folder / "eval" / "metrics.json", what="evaluation", remedy=_REMEDY)
-    read = {"findings": _findings, "organs": _organs, "lesions": _lesions}[work.settings["task"]]
+    read = _findings if work.settings["task"] == "findings" else segmentation_outcomes
     write_outcomes(work.folder, *read(metrics["per_case"]))
 
 
@@ -113,18 +116,27 @@ def text_task_cell(work: "Work") -> None:
         with open(work.folder / "eval" / "ranks.csv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         ways = ["report_to_volume", "volume_to_report"]
-        patients = [items[row["case_id"]]["patient_id"] for row in rows]
+        cases = [row["case_id"] for row in rows]
+        patients = [items[case]["patient_id"] for case in cases]
+        ranks = [[float(row[f"{way}_rank"]) for way in ways] for row in rows]
         outcome = [
-            _measures(
-                f"recall@{k}",
-                [[float(float(row[f"{way}_rank"]) <= k) for way in ways] for row in rows],
-                [row["case_id"] for row in rows],
-                patients,
-                ways,
-            )
+            measures(f"recall@{k}", [[float(rank <= k) for rank in one] for one in ranks], cases, patients, ways)
             for k in work.settings.get("recall_at", TASKS["retrieval"]["recall_at"])
         ]
     write_outcomes(work.folder, *outcome)
+
+
+def restoration_cell(work: "Work") -> None:
+    """Corrupted crops of the test list, restored by the network of a pre-training."""
+    datalist = _datalist(work)
+    items = original_files(load_datalist(datalist, "test", need_report=False), datalist)
+    outcomes = restoration_outcomes(
+        work.needs["encoder"] / "models",
+        items[: work.settings["test_cases"]],
+        settings={key: work.settings[key] for key in ("regions", "crops", "corruption")},
+        cache_dir=work.folder / "report_features",
+    )
+    write_outcomes(work.folder, *outcomes)
 
 
 def _run(work: "Work", *more: str, options: dict[str, Any]) -> None:
@@ -133,6 +145,16 @@ def _run(work: "Work", *more: str, options: dict[str, Any]) -> None:
     keep = () if work.lock is None else (work.lock,)
     file = f"options{''.join(f'_{name}' for name in more)}.json"
     bundle_run(bundle, [*names, *more], work.folder, options=options, file=file, keep_open=keep)
+
+
+def _few_test_cases(work: "Work") -> str:
+    """A list of the first test cases alone, for what takes long to measure."""
+    whole = _datalist(work)
+    items = original_files(load_datalist(whole, "test", need_report=False), whole)[: work.settings["test_cases"]]
+    kept = ("case_id", "patient_id", "image", "label")
+    few = [{key: item[key] for key in kept if key in item} for item in items]
+    write_json(work.folder / "test.json", {"test": few})
+    return str(work.folder / "test.json")
 
 
 def _datalist(work: "Work") -> str:
@@ -144,37 +166,3 @@ def _findings(per_case: list[dict]) -> list[Outcome]:
     scores = np.array([[[case["scores"][name] for name in names] for case in per_case]])
     items = [{**case, "findings": case["labels"]} for case in per_case]
     return [scores_outcome(scores, items, names)]
-
-
-def _organs(per_case: list[dict]) -> list[Outcome]:
-    names = list(per_case[0]["classes"])
-
-    def measured(measure: str) -> Outcome:
-        rows = [[case["classes"][name][measure] for name in names] for case in per_case]
-        return _measures(measure, rows, *_of(per_case), names)
-
-    return [measured("dice"), measured("surface_dice")]
-
-
-def _lesions(per_case: list[dict]) -> list[Outcome]:
-    """Share of a case's lesions that were found, and how much was found that is none."""
-    names = list(per_case[0]["lesions"])
-
-    def found(lesions: list[dict]) -> float:
-        return sum(one["detected"] for one in lesions) / len(lesions) if lesions else math.nan
-
-    shares = [[found(case["lesions"][name]["lesions"]) for name in names] for case in per_case]
-    false = [[len(case["lesions"][name]["false_positives"]) for name in names] for case in per_case]
-    return [
-        _measures("lesion_sensitivity", shares, *_of(per_case), names),
-        _measures("false_positives_per_case", false, *_of(per_case), names),
-    ]
-
-
-def _of(per_case: list[dict]) -> tuple[list[str], list[str]]:
-    return [case["case_id"] for case in per_case], [case["patient_id"] for case in per_case]
-
-
-def _measures(kind: str, rows: list[list], cases: list[str], patients: list[str], targets: list[str]) -> Outcome:
-    values = np.array([[[math.nan if value is None else value for value in row] for row in rows]], dtype=float)
-    return Outcome(kind, values, np.full(values.shape[1:], np.nan), cases, patients, targets)

@@ -36,6 +36,7 @@ def make_cohort(settings: Mapping[str, Any], folder: Path, *, workers: int) -> P
             shape=made["shape"],
             montage=False,
             workers=workers,
+            wordings=made.get("wordings", 1),
         )
         content = read_json(whole, what="datalist of phantoms", remedy="delete it and run again")
         items = sorted((item for items in content.values() for item in items), key=lambda item: item["case_id"])

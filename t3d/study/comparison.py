@@ -7,11 +7,11 @@ import numpy as np
 
 from t3d.errors import T3DError
 from t3d.metrics.intervals import PERCENTILES
-from t3d.metrics.resampled import patient_weights, skill, weighted_mean, weighted_ranking
-from t3d.study.outcome import SCORES, Outcome
+from t3d.metrics.resampled import patient_weights
+from t3d.study.outcome import Outcome
+from t3d.study.samples import Samples, positives, resampled, same_truth
 
 MEAN, GAP = "mean", "gap_closed"
-Samples = dict[str, np.ndarray]  # metric -> (R + 1, F): row 0 as measured, the others of resampled patients
 
 
 class Row(NamedTuple):
@@ -23,7 +23,7 @@ class Row(NamedTuple):
         value, low, high: mean over seeds and its 95 % interval over patients; None where it is not defined.
         seeds: how many seeds both have.
         lowest, highest: over the seeds.
-        cases, positives: of the test list; positives of all targets together for ``mean``.
+        cases, positives: of the test list, for free-response curves lesions; of all targets together for ``mean``.
     """
 
     task: str
@@ -81,19 +81,19 @@ def compare(
     common = {arm: {seed: one.of_cases(cases) for seed, one in seeds.items()} for arm, seeds in outcomes.items()}
     first = next(iter(next(iter(common.values())).values()))
     for one in (one for seeds in common.values() for one in seeds.values()):
-        if one.targets != first.targets or not np.array_equal(one.labels, first.labels, equal_nan=True):
+        if not same_truth(one, first):
             raise T3DError(f"{task}: arms were measured against other labels; delete the folder and run again")
-    positives = np.nansum(first.labels, axis=0).astype(int) if first.kind == SCORES else None
-    kept = [f for f in range(len(first.targets)) if positives is None or positives[f] >= least_positives]
+    found = positives(first)
+    kept = [f for f in range(len(first.targets)) if found is None or found[f] >= least_positives]
     targets = [first.targets[f] for f in kept]
     left_out = [name for name in first.targets if name not in targets]
     if not kept:
         return Compared([], left_out)
     weights = patient_weights(np.array(first.patients), resamples=resamples)
     sampled = {
-        arm: {seed: _samples(one, kept, weights) for seed, one in seeds.items()} for arm, seeds in common.items()
+        arm: {seed: resampled(one, kept, weights) for seed, one in seeds.items()} for arm, seeds in common.items()
     }
-    counts = None if positives is None else [int(positives[kept].sum()), *(int(positives[f]) for f in kept)]
+    counts = None if found is None else [int(found[kept].sum()), *(int(found[f]) for f in kept)]
     make = _Rows(task, labels, [MEAN, *targets], counts, len(cases))
     for arm in sampled:
         control = controls.get(arm)
@@ -103,24 +103,6 @@ def compare(
         if control in sampled and oracle in sampled and arm != oracle:
             make.add_gap(arm, sampled[arm], sampled[str(control)], sampled[str(oracle)])
     return Compared(make.rows, left_out)
-
-
-def _samples(one: Outcome, kept: Sequence[int], weights: np.ndarray) -> Samples:
-    """Each metric (R + 1, 1 + F): first the mean over the targets, then each."""
-    if one.kind == SCORES:
-        parts = [weighted_ranking(one.values[:, :, f], one.labels[:, f], weights) for f in kept]
-        area, precision, prevalence = (np.stack(columns, axis=1) for columns in zip(*parts, strict=True))
-        found = {"auroc": area, "ap": precision, "skill": skill(precision, prevalence)}
-    else:
-        found = {one.kind: weighted_mean(one.values[0][:, kept], weights)}
-    return {metric: np.concatenate([_mean(values), values], axis=1) for metric, values in found.items()}
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the targets that have a value, (R, 1)."""
-    known = np.isfinite(values)
-    with np.errstate(invalid="ignore"):
-        return np.where(known, values, 0).sum(axis=1, keepdims=True) / known.sum(axis=1, keepdims=True)
 
 
 def _differences(arm: Mapping[int, Samples], other: Mapping[int, Samples]) -> list[Samples]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from t3d.bundle.steps import volume_steps
 from t3d.errors import T3DError
 from t3d.networks.encoders import build_encoder, find_backbone
+from t3d.networks.token_pooling import pool_tokens, pool_windows
 from t3d.networks.volume_windows import VolumeWindows
 from t3d.weights import load_encoder, read_encoder
 from t3d.weights.architecture import architecture
@@ -44,16 +45,11 @@ class PooledTokens(VolumeWindows):
     def encode(self, windows: Tensor) -> Tensor:
         """(N, 3, C) of windows (N, s, s, s) as (N, 3C), C channels over all strides."""
         maps = self.encoder(windows.unsqueeze(1), strides=self.strides)
-        tokens = [one.float().flatten(2) for one in maps]
-        stats = [(one.mean(2), one.amax(2), one.amin(2)) for one in tokens]
-        pooled = [torch.cat(parts, dim=1) for parts in zip(*stats, strict=True)]
-        return torch.cat(pooled, dim=1)
+        return pool_tokens(maps)
 
     def read(self, volume: Tensor) -> Tensor:
         """(3C,) of a whole volume (X, Y, Z): of its windows that show more than air."""
-        features, mask = self.window_features(volume)
-        mean, most, least = features[0][mask[0]].chunk(3, dim=1)
-        return torch.cat([mean.mean(0), most.amax(0), least.amin(0)])
+        return pool_windows(*self.window_features(volume))[0]
 
 
 def load_pooled(weights: Path, *, strides: Sequence[int], device: torch.device) -> tuple[PooledTokens, Mapping]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from t3d.errors import T3DError
 from t3d.files import read_json, sha256
+from t3d.study.recipe_settings import Abilities
 
 if TYPE_CHECKING:
     from t3d.study.run_cell import Work
@@ -34,12 +35,16 @@ def given_settings(path: Path) -> dict[str, Any]:
     return {"folder": str(folder), "files": {file.name: sha256(file) for file in files}}
 
 
-def reads_text(settings: Mapping[str, Any]) -> bool:
-    """Whether a given network can be asked in words: it has a head for texts, and all its weights are there."""
+def given_abilities(settings: Mapping[str, Any]) -> Abilities:
+    """What a given network can be asked; nothing but its encoder where the weights of the rest are not there."""
+    if _MODEL not in settings["files"]:
+        return Abilities(reads_text=False, restores=False)
     record = read_json(Path(settings["folder"]) / _RECORD, what="encoder record", remedy=_FORM)
     network = record.get("network") or {}
     heads = network.get("use_sentences") or network.get("use_alignment")
-    return bool(_MODEL in settings["files"] and network.get("use_text", True) and heads)
+    return Abilities(
+        reads_text=bool(network.get("use_text", True) and heads), restores=bool(network.get("use_restoration", True))
+    )
 
 
 def given_cell(work: "Work") -> None:

@@ -2,19 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import t3d
-from t3d.errors import T3DError
-from t3d.files import read_json, sha256
+from t3d.study.asked import asked_of
 from t3d.study.cohort_settings import cohort_settings
-from t3d.study.given_encoder import given_settings, reads_text
+from t3d.study.given_encoder import given_abilities, given_settings
 from t3d.study.plan import GIVEN, ORACLE, SCRATCH, SHUFFLED, UNTRAINED, Plan
 from t3d.study.plan_entries import Recipe
-from t3d.study.plan_tasks import ALL, STAGE_OF, TASKS
+from t3d.study.recipe_settings import abilities, run_settings
 
 COHORT = "cohort"
 # raise when the code of the cells would give other results for the same settings
@@ -82,113 +81,49 @@ def make_graph(plan: Plan, bundles: Path) -> Graph:
         cells.setdefault(cell.key, cell)
         return cell.key
 
-    cohorts = cohort_settings(plan.cohort)
     given = {name: given_settings(Path(arm.encoder)) for name, arm in plan.arms.items() if arm.encoder}
-    for number, settings in enumerate(cohorts):
-        fold = f", fold {number}" if len(cohorts) > 1 else ""
-        cohort = add(COHORT, settings, {}, f"cohort{fold}")
-        for seed in plan.seeds:
-            for arm in (name for name in plan.arms if seed in plan.arms[name].seeds):
-                whose = f"{arm}, seed {seed}{fold}"
-                needs = {"cohort": cohort}
-                if plan.arms[arm].kind == GIVEN:
-                    needs["encoder"] = add("given", given[arm], {}, f"encoder of {arm}", whose)
-                elif plan.arms[arm].kind != SCRATCH:
-                    stage, settings = _encoder_settings(plan, arm, seed, bundles)
-                    needs["encoder"] = add(stage, settings, {"cohort": cohort}, f"pre-training of {whose}", whose)
-                for task, labels, kind, settings in _asked(plan, arm, seed, bundles, given.get(arm)):
-                    inputs = needs
-                    if task == "probe":
-                        seen = {name: plan.tasks[task][name] for name in ("strides", "pool")}
-                        inputs = {
-                            "cohort": cohort,
-                            "features": add("features", seen, needs, f"features of {whose}", whose),
-                        }
-                    budget = "" if labels is None else f" with {labels} labels"
-                    key = add(kind, settings, inputs, f"{task}{budget}, {whose}", whose)
-                    places.append(Place(task, labels, arm, seed, key))
+    trainings = [(seed, arm) for seed in plan.seeds for arm in plan.arms if seed in plan.arms[arm].seeds]
+    folds = cohort_settings(plan.cohort)
+    for number, fold in enumerate(folds):
+        which = f", fold {number}" if len(folds) > 1 else ""
+        cohort = add(COHORT, fold, {}, f"cohort{which}")
+        for seed, arm in trainings:
+            whose = f"{arm}, seed {seed}{which}"
+            able = given_abilities(given[arm]) if arm in given else abilities(plan, arm, bundles)
+            asked = list(asked_of(plan, arm, seed, bundles, able))
+            if not asked:
+                continue  # an extending plan may ask nothing of an arm: it is not trained for that
+            needs = {"cohort": cohort}
+            if plan.arms[arm].kind == GIVEN:
+                needs["encoder"] = add("given", given[arm], {}, f"encoder of {arm}", whose)
+            elif plan.arms[arm].kind != SCRATCH:
+                stage, settings = _encoder_settings(plan, arm, seed, bundles)
+                needs["encoder"] = add(stage, settings, {"cohort": cohort}, f"pre-training of {whose}", whose)
+            for task, labels, kind, settings in asked:
+                inputs = needs
+                if task == "probe":
+                    seen = {name: plan.tasks[task][name] for name in ("strides", "pool")}
+                    inputs = {
+                        "cohort": cohort,
+                        "features": add("features", seen, needs, f"features of {whose}", whose),
+                    }
+                budget = "" if labels is None else f" with {labels} labels"
+                key = add(kind, settings, inputs, f"{task}{budget}, {whose}", whose)
+                places.append(Place(task, labels, arm, seed, key))
     return Graph(cells, places)
-
-
-def _asked(
-    plan: Plan, arm: str, seed: int, bundles: Path, given: Mapping[str, Any] | None
-) -> Iterator[tuple[str, int | str | None, str, dict]]:
-    """Task, budget, kind of cell and its settings, for all that is asked of an arm."""
-    kind = plan.arms[arm].kind
-    for task, wanted in plan.tasks.items():
-        if wanted["arms"] is not None and arm not in wanted["arms"]:
-            continue
-        if task == "probe" and kind != SCRATCH:
-            for labels in wanted["labels"]:
-                # one draw of all labels is the only one
-                draws = 1 if labels == ALL else wanted["draws"]
-                settings = {"labels": labels, "pool": wanted["pool"], "draws": draws, "l2": wanted["l2"]}
-                yield task, labels, "probe", settings
-        elif task in STAGE_OF:
-            stage = STAGE_OF[task]
-            more = Recipe(tuple(wanted["overlays"]), dict(wanted["options"]))
-            recipe = plan.stages[stage].and_then(more)
-            for labels in wanted["labels"]:
-                yield (
-                    task,
-                    labels,
-                    "fine_tuning",
-                    {
-                        **_run(stage, recipe, seed, bundles),
-                        "task": task,
-                        "labels": labels,
-                    },
-                )
-        elif task in ("zero_shot", "retrieval") and (
-            _reads_text(plan, arm, bundles) if given is None else reads_text(given)
-        ):
-            recipe = Recipe((task, *wanted["overlays"]), dict(wanted["options"]))
-            # what is not asked for otherwise than ever stands in no hash
-            usual = TASKS[task]
-            unusual = {key: wanted[key] for key in ("prompts", "recall_at") if wanted.get(key) != usual.get(key)}
-            settings = {**_run("pretrain", recipe, None, bundles, base="inference"), "task": task, **unusual}
-            yield task, None, "text_task", settings
 
 
 def _encoder_settings(plan: Plan, arm: str, seed: int, bundles: Path) -> tuple[str, dict[str, Any]]:
     kind, own = plan.arms[arm].kind, plan.arms[arm].recipe
     if kind == ORACLE:
-        return "oracle", _run("classification", plan.stages["classification"].and_then(own), seed, bundles)
+        return "oracle", run_settings("classification", plan.stages["classification"].and_then(own), seed, bundles)
     forced: dict[str, Any] = {}
     if kind == UNTRAINED:
         forced = _NO_STEP
     elif kind == SHUFFLED:
         forced = {"shuffle_reports": True}
     recipe = plan.stages["pretrain"].and_then(own).and_then(Recipe((), forced))
-    return "pretraining", {**_run("pretrain", recipe, seed, bundles), "arm_kind": kind}
-
-
-def _run(stage: str, recipe: Recipe, seed: int | None, bundles: Path, *, base: str = "train") -> dict[str, Any]:
-    """What decides a bundle run: its configurations by name and content, and the options on top."""
-    folder = bundles / f"t3d_{stage}" / "configs"
-    names = [base, *recipe.overlays]
-    for name in names:
-        if not (folder / f"{name}.json").is_file():
-            there = ", ".join(sorted(file.stem for file in folder.glob("*.json")))
-            raise T3DError(f"the bundle t3d_{stage} has no configuration {name!r}; it has {there or 'none'}")
-    options = dict(recipe.options) if seed is None else {**recipe.options, "seed": seed}
-    hashes = [[name, sha256(folder / f"{name}.json")] for name in names]
-    return {"stage": stage, "configs": hashes, "options": options}
-
-
-def _reads_text(plan: Plan, arm: str, bundles: Path) -> bool:
-    """Whether the network of an arm can be asked in words: it has a head for sentences or for whole reports."""
-    if plan.arms[arm].kind in (ORACLE, SCRATCH):
-        return False
-    recipe = plan.stages["pretrain"].and_then(plan.arms[arm].recipe)
-    settings: dict[str, Any] = {}
-    for name in ("train", *recipe.overlays):
-        file = bundles / "t3d_pretrain" / "configs" / f"{name}.json"
-        if file.is_file():
-            settings |= read_json(file, what="configuration", remedy="restore it")
-    settings |= recipe.options
-    weights = (settings.get("sentence_weight", 0), settings.get("alignment_weight", 0))
-    return bool(settings.get("use_text", True)) and any(weights)
+    return "pretraining", {**run_settings("pretrain", recipe, seed, bundles), "arm_kind": kind}
 
 
 def _cell(kind: str, settings: dict, needs: Mapping[str, str], name: str, group: str) -> Cell:

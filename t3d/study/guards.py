@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from t3d.data.datalist import load_datalist
+from t3d.data.wordings import texts_of
 from t3d.errors import T3DError
 from t3d.files import sha256
 from t3d.study.outcome import Outcome
@@ -79,7 +80,7 @@ def _shuffled_enough(right: Sequence[Mapping[str, Any]], wrong: Sequence[Mapping
     common = Counter(said.values())
     # where a text stands under several patients, another patient's may be the same one
     once = [item for item in wrong if common[said[item["case_id"]]] == 1]
-    kept = [item["case_id"] for item in once if item["report"] == said[item["case_id"]]]
+    kept = [item["case_id"] for item in once if said[item["case_id"]] in texts_of(item)]
     if kept:
         raise T3DError(
             f"the reports of the shuffled arm are not shuffled: {len(kept)} of {len(right)} cases kept their own, "
@@ -112,7 +113,7 @@ def _no_stated_labels(test: Iterable[Mapping[str, Any]]) -> None:
     cases = list(test)
     names = sorted({name for item in cases for name in item.get("findings") or {}})
     patterns = [re.compile(_STATED.format(name=re.escape(name).replace("_", "[_ ]")), re.I) for name in names]
-    told = [item["case_id"] for item in cases if any(one.search(str(item.get("report") or "")) for one in patterns)]
+    told = [item["case_id"] for item in cases if any(one.search(_text(item)) for one in patterns)]
     if told:
         raise T3DError(
             f"{len(told)} of {len(cases)} reports of the test list state findings as labels, such as that of case "
@@ -139,7 +140,12 @@ def _no_foreign_words(lists: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
 
 
 def _words(item: Mapping[str, Any]) -> set[str]:
-    return set(_WORD.findall(str(item.get("report") or "").lower()))
+    return set(_WORD.findall(_text(item).lower()))
+
+
+def _text(item: Mapping[str, Any]) -> str:
+    """All wordings of an item's report."""
+    return "\n".join(str(text or "") for text in texts_of(item))
 
 
 def _size(path: Path) -> int:

@@ -2,9 +2,10 @@
 
 import io
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,18 +13,22 @@ from t3d.atomic import write_atomically
 from t3d.errors import T3DError
 
 FILE = "outcome_{}.npz"
-SCORES = "scores"  # against labels: AUROC and skill; every other kind is the name of a measure of each case
+SCORES = "scores"  # against labels: AUROC and skill
+FROC = "froc"  # of single lesions: sensitivity at fixed false positives; every other kind is a measure of each case
+_NONE = np.zeros((0, 0, 0))
 
 
 class Outcome(NamedTuple):
     """Test cases of one run.
 
     Attributes:
-        kind: ``scores``, or the name of a measure whose mean over cases counts, such as ``dice``.
-        values: (D, N, F) scores of D draws, or (1, N, F) measures; NaN where there is none.
+        kind: ``scores``, ``froc``, or the name of a measure whose mean over cases counts, such as ``dice``.
+        values: (D, N, F) scores of D draws, (1, N, F) measures, or (S, N, F) scores of up to S lesions and false
+            positives of a case; NaN where there is none.
         labels: (N, F) 0, 1 or NaN; of measures all NaN.
         cases, patients: (N,) names.
         targets: (F,) findings or classes.
+        lesion_sizes: (S, N, F) mm3 of the lesion that has the score, 0 for a false positive; only of ``froc``.
     """
 
     kind: str
@@ -32,6 +37,7 @@ class Outcome(NamedTuple):
     cases: list[str]
     patients: list[str]
     targets: list[str]
+    lesion_sizes: np.ndarray = _NONE
 
     def of_cases(self, cases: Sequence[str]) -> "Outcome":
         """The same of these cases, in their order."""
@@ -40,6 +46,7 @@ class Outcome(NamedTuple):
         return self._replace(
             values=self.values[:, rows],
             labels=self.labels[rows],
+            lesion_sizes=self.lesion_sizes[:, rows] if self.kind == FROC else self.lesion_sizes,
             cases=list(cases),
             patients=[self.patients[row] for row in rows],
         )
@@ -49,11 +56,25 @@ class Outcome(NamedTuple):
         if (self.kind, self.targets) != (other.kind, other.targets):
             raise T3DError(f"folds were measured otherwise: {self.targets} and {other.targets}; run the study again")
         return self._replace(
-            values=np.concatenate([self.values, other.values], axis=1),
+            values=_beside(self.values, other.values),
             labels=np.concatenate([self.labels, other.labels]),
+            lesion_sizes=_beside(self.lesion_sizes, other.lesion_sizes),
             cases=[*self.cases, *other.cases],
             patients=[*self.patients, *other.patients],
         )
+
+
+def _beside(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(S, N, F) of the cases of both; NaN fills the slots that one of them has fewer."""
+    slots = max(len(one), len(other))
+    filled = [np.pad(part, ((0, slots - len(part)), (0, 0), (0, 0)), constant_values=np.nan) for part in (one, other)]
+    return np.concatenate(filled, axis=1)
+
+
+def measures(kind: str, rows: list[list], cases: list[str], patients: list[str], targets: list[str]) -> Outcome:
+    """A measure of each case (N rows of F), None where there is none."""
+    values = np.array([[[math.nan if value is None else value for value in row] for row in rows]], dtype=float)
+    return Outcome(kind, values, np.full(values.shape[1:], np.nan), cases, patients, targets)
 
 
 def write_outcomes(folder: Path, *outcomes: Outcome) -> None:
@@ -64,12 +85,14 @@ def write_outcomes(folder: Path, *outcomes: Outcome) -> None:
 def _content(outcome: Outcome) -> bytes:
     names = {key: getattr(outcome, key) for key in ("kind", "cases", "patients", "targets")}
     buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        values=outcome.values.astype(np.float64),
-        labels=outcome.labels.astype(np.float64),
-        names=np.frombuffer(json.dumps(names).encode(), dtype=np.uint8),
-    )
+    content: dict[str, Any] = {
+        "values": outcome.values.astype(np.float64),
+        "labels": outcome.labels.astype(np.float64),
+        "names": np.frombuffer(json.dumps(names).encode(), dtype=np.uint8),
+    }
+    if outcome.kind == FROC:
+        content["lesion_sizes"] = outcome.lesion_sizes.astype(np.float64)
+    np.savez(buffer, **content)
     return buffer.getvalue()
 
 
@@ -87,6 +110,7 @@ def _read(file: Path) -> Outcome:
     try:
         with np.load(file, allow_pickle=False) as content:
             names = json.loads(content["names"].tobytes())
-            return Outcome(values=content["values"], labels=content["labels"], **names)
+            arrays = {key: content[key] for key in ("values", "labels", "lesion_sizes") if key in content}
+            return Outcome(**arrays, **names)
     except (OSError, ValueError, KeyError) as error:
         raise T3DError(f"{file} is damaged; delete its folder and run the study again") from error

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from t3d.errors import raise_faults
-from t3d.files import read_json
 from t3d.study.plan_cohort import read_cohort
 from t3d.study.plan_entries import Recipe, nearest, read_recipe, unknown_names, whole_numbers
+from t3d.study.plan_file import read_plan_file
 from t3d.study.plan_prompts import inline_prompts
 from t3d.study.plan_tasks import read_tasks
 from t3d.study.published_numbers import benchmarks
 
-PLANS = Path(__file__).parent / "plans"
 STAGES = ("pretrain", "classification", "segmentation")
+_NUMBERS = ("least_positives", "resamples")
 
 # How an arm comes to its encoder
 TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH = "trained", "untrained", "shuffled", "oracle", "scratch"
@@ -86,39 +86,31 @@ def read_plan(path: str | Path) -> Plan:
     Raises:
         T3DError: no such plan, or all that is wrong with it, in one message.
     """
-    file = Path(path)
-    if not file.is_file() and (PLANS / f"{path}.json").is_file():
-        file = PLANS / f"{path}.json"
-    shipped = ", ".join(sorted(one.stem for one in PLANS.glob("*.json")))
-    content = read_json(
-        file, what="plan", remedy="see docs/study.md", absent=f"give a file or a shipped plan: {shipped}"
-    )
-    return make_plan(content, folder=file.parent, name=file.name)
+    return make_plan(read_plan_file(path), name=Path(path).name)
 
 
-def make_plan(content: Mapping[str, Any], *, folder: Path, name: str) -> Plan:
+def make_plan(content: Mapping[str, Any], *, name: str) -> Plan:
     """Check the content of a plan.
 
     Args:
-        content: of the file.
-        folder: what the path of a datalist is relative to.
+        content: of the file, see ``read_plan_file``; its paths are absolute.
         name: of the file, for messages.
     """
     faults: list[str] = []
-    known = ("_comment_", "cohort", *STAGES, "arms", "seeds", "tasks", "reference", "least_positives", "resamples")
-    unknown_names(content, (*known, "benchmark"), "the plan", faults)
-    cohort = read_cohort(content.get("cohort"), folder, faults)
+    numbers = {key: content[key] for key in _NUMBERS if key in content}
+    known = ("_comment_", "cohort", *STAGES, "arms", "seeds", "tasks", "reference", *_NUMBERS, "benchmark")
+    unknown_names(content, known, "the plan", faults)
+    cohort = read_cohort(content.get("cohort"), faults)
     stages = {stage: read_recipe(content.get(stage, {}), stage, faults) for stage in STAGES}
     seeds = content.get("seeds", [0])
     if not whole_numbers(seeds, least=0) or not seeds or len(set(seeds)) < len(seeds):
         faults.append(f"seeds is {seeds!r}; give a list of different whole numbers, such as [0, 1, 2]")
         seeds = [0]
-    arms = _arms(content.get("arms"), seeds, folder, faults)
-    tasks = inline_prompts(read_tasks(content.get("tasks"), arms, faults), folder, faults)
+    arms = _arms(content.get("arms"), seeds, faults)
+    tasks = inline_prompts(read_tasks(content.get("tasks"), arms, faults), faults)
     reference = content.get("reference", next(iter(arms), None))
     if arms and reference not in arms:
         faults.append(f"reference {reference!r} is no arm{nearest(reference, arms)}")
-    numbers = {key: content[key] for key in ("least_positives", "resamples") if key in content}
     faults += [
         f"{key} is {value!r}; give a whole number above 0"
         for key, value in numbers.items()
@@ -131,7 +123,7 @@ def make_plan(content: Mapping[str, Any], *, folder: Path, name: str) -> Plan:
     return Plan(cohort, stages, arms, tuple(seeds), tasks, str(reference), benchmark=benchmark, **numbers)
 
 
-def _arms(given: Any, seeds: list[int], folder: Path, faults: list[str]) -> dict[str, Arm]:
+def _arms(given: Any, seeds: list[int], faults: list[str]) -> dict[str, Arm]:
     if not isinstance(given, Mapping) or not given:
         faults.append('arms must be an object of arms by their names, such as {"twin": {"overlays": ["vision_only"]}}')
         return {}
@@ -157,6 +149,5 @@ def _arms(given: Any, seeds: list[int], folder: Path, faults: list[str]) -> dict
             faults.append(f'arm {name}: an encoder is of the kind "given"; this one is {kind!r}')
         if kind == GIVEN and (recipe.overlays or recipe.options):
             faults.append(f"arm {name}: its encoder is trained already; leave out overlays and options")
-        weights = None if encoder is None else str((folder / str(encoder)).resolve())
-        arms[name] = Arm(kind, recipe, tuple(own), control, weights)
+        arms[name] = Arm(kind, recipe, tuple(own), control, None if encoder is None else str(encoder))
     return arms

@@ -1,7 +1,6 @@
 """The cohort of a plan: phantoms, a datalist, or published cohorts as their adapters read them."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from t3d.cohorts.collect import COHORTS
@@ -35,12 +34,11 @@ PUBLISHED: dict[str, Any] = {
 }
 
 
-def read_cohort(given: Any, folder: Path, faults: list[str]) -> dict[str, Any]:
-    """Check the entry ``cohort`` of a plan and fill in its defaults.
+def read_cohort(given: Any, faults: list[str]) -> dict[str, Any]:
+    """Check the entry ``cohort`` of a plan, whose paths are absolute, and fill in its defaults.
 
     Args:
         given: of the plan.
-        folder: what paths are relative to.
         faults: what is wrong is added here.
     """
     kinds = [name for name in _KINDS if name in given] if isinstance(given, Mapping) else []
@@ -49,7 +47,7 @@ def read_cohort(given: Any, folder: Path, faults: list[str]) -> dict[str, Any]:
         faults.append('cohort must be {"phantoms": {..}}, {"datalist": "FILE"} or {"published": {"ct_rate": {..}}}')
         return {}
     if "datalist" in given:
-        return {"datalist": str((folder / str(given["datalist"])).resolve())}
+        return {"datalist": str(given["datalist"])}
     content = given[kinds[0]]
     if not isinstance(content, Mapping) or not content:
         faults.append(f"cohort {kinds[0]} is {content!r}; give an object, see docs/study.md")
@@ -59,14 +57,16 @@ def read_cohort(given: Any, folder: Path, faults: list[str]) -> dict[str, Any]:
     share = given.get("validation_share", 0.1)
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
         faults.append(f"cohort validation_share is {share!r}; give a share of the training patients, such as 0.1")
-    cohorts = {str(name): _published(str(name), one, folder, faults) for name, one in content.items()}
+    cohorts = {str(name): _published(str(name), one, faults) for name, one in content.items()}
     if len(cohorts) > 1 and any(one["folds"] for one in cohorts.values()):
         faults.append("cohort published: folds are of one cohort; name only that one")
     return {"published": cohorts, "validation_share": share, "seed": given.get("seed", 0)}
 
 
 def _phantoms(made: Mapping[str, Any], faults: list[str]) -> dict[str, Any]:
-    unknown_names(made, (*SPLITS, "seed", "shape"), "cohort phantoms", faults)
+    unknown_names(made, (*SPLITS, "seed", "shape", "wordings"), "cohort phantoms", faults)
+    if not whole_numbers([made.get("wordings", 1)], least=1):
+        faults.append(f"cohort phantoms wordings is {made['wordings']!r}; give a number of wordings of each report")
     faults += [
         f"cohort phantoms {split} is {made.get(split)!r}; give the number of cases"
         for split in SPLITS
@@ -75,7 +75,7 @@ def _phantoms(made: Mapping[str, Any], faults: list[str]) -> dict[str, Any]:
     return {"seed": 0, "shape": 64, **made}
 
 
-def _published(name: str, given: Any, folder: Path, faults: list[str]) -> dict[str, Any]:
+def _published(name: str, given: Any, faults: list[str]) -> dict[str, Any]:
     where = f"cohort {name}"
     if name not in COHORTS:
         faults.append(f"{where} is not known{nearest(name, COHORTS)}")
@@ -114,6 +114,4 @@ def _published(name: str, given: Any, folder: Path, faults: list[str]) -> dict[s
         if read[key] is not None and not (isinstance(read[key], Mapping) and read[key]):
             faults.append(f"{where}: {key} is {read[key]!r}; give {form}")
             read[key] = None
-    if read["root"] is not None:
-        read["root"] = str((folder / str(read["root"])).resolve())
     return read

@@ -1,18 +1,16 @@
 """Prompts of a plan: their words decide a result, so they are part of the plan and not a path to it."""
 
-from pathlib import Path
 from typing import Any
 
 from t3d.errors import T3DError
 from t3d.reports.prompts import read_prompts
 
 
-def inline_prompts(tasks: dict[str, dict[str, Any]], folder: Path, faults: list[str]) -> dict[str, dict[str, Any]]:
+def inline_prompts(tasks: dict[str, dict[str, Any]], faults: list[str]) -> dict[str, dict[str, Any]]:
     """Tasks whose ``prompts``, the name of a file, have become what the file says.
 
     Args:
-        tasks: of the plan.
-        folder: what the name is relative to.
+        tasks: of the plan; paths are absolute.
         faults: what is wrong is added here.
     """
     asked = tasks.get("zero_shot", {}).get("prompts")
@@ -22,7 +20,7 @@ def inline_prompts(tasks: dict[str, dict[str, Any]], folder: Path, faults: list[
         faults.append(f"task zero_shot: prompts is {asked!r}; give the name of a file of prompts")
         return tasks
     try:
-        pairs = read_prompts(folder / asked)
+        pairs = read_prompts(asked)
     except T3DError as error:
         faults.append(f"task zero_shot: {str(error).rstrip('.')}")
         return tasks

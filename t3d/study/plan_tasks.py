@@ -13,10 +13,11 @@ _RUN: dict[str, Any] = {"overlays": [], "options": {}, "arms": None}
 TASKS: dict[str, dict[str, Any]] = {
     "probe": {"labels": [ALL], "pool": None, "draws": 10, "strides": [8, 16, 32], "l2": 100.0, "arms": None},
     "findings": {"labels": [ALL], **_RUN},
-    "organs": {"labels": [ALL], **_RUN},
-    "lesions": {"labels": [ALL], **_RUN},
+    "organs": {"labels": [ALL], **_RUN, "test_cases": None},
+    "lesions": {"labels": [ALL], **_RUN, "test_cases": None},
     "zero_shot": {**_RUN, "prompts": None},
     "retrieval": {**_RUN, "recall_at": [5]},
+    "restoration": {"crops": 4, "corruption": 0.7, "regions": None, "test_cases": None, "arms": None},
 }
 STAGE_OF = {"findings": "classification", "organs": "segmentation", "lesions": "segmentation"}
 
@@ -53,11 +54,28 @@ def read_tasks(given: Any, arms: Collection[str], faults: list[str]) -> dict[str
         ks = tasks[name].get("recall_at", [1])
         if not whole_numbers(ks, least=1) or not ks:
             faults.append(f"task {name}: recall_at is {ks!r}; give numbers of candidates, such as [5, 10]")
+        most = tasks[name].get("test_cases")
+        if most is not None and not whole_numbers([most], least=1):
+            faults.append(f"task {name}: test_cases is {most!r}; give a number of cases, or null for all")
         if "overlays" in TASKS[name]:
             read_recipe(one, f"task {name}", faults, known=tuple(TASKS[name]))
         else:
-            faults += _probe(name, tasks[name])
+            faults += (_probe if name == "probe" else _restoration)(name, tasks[name])
     return tasks
+
+
+def _restoration(name: str, asked: Mapping[str, Any]) -> list[str]:
+    faults = []
+    if not whole_numbers([asked["crops"]], least=1):
+        faults.append(f"task {name}: crops is {asked['crops']!r}; give a whole number above 0")
+    regions = asked["regions"]
+    named = isinstance(regions, Mapping) and set(regions) == {"organs", "lesions"}
+    if regions is not None and not (named and all(whole_numbers(values, least=1) for values in regions.values())):
+        faults.append(
+            f"task {name}: regions is {regions!r}; give the values of the label files, "
+            'such as {"organs": [1, 2], "lesions": [3]}'
+        )
+    return faults
 
 
 def _probe(name: str, asked: Mapping[str, Any]) -> list[str]:

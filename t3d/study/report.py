@@ -15,11 +15,16 @@ from t3d.study.value_text import said
 
 # in the Markdown table
 SHOWN = (
-    "auroc", "skill", "dice", "surface_dice", "lesion_sensitivity", "false_positives_per_case", "recall@"
+    "auroc", "skill", "dice", "surface_dice", "froc", "sensitivity@1", "lesion_sensitivity",
+    "false_positives_per_case", "error_in_lesions", "text_gain_in_lesions", "error_in_body",
 )  # fmt: skip
+RECALL = "recall@"  # .. at any number
 # .. and as a panel of the figure: one measure of each task
-PRIMARY = ("auroc", "dice", "lesion_sensitivity", "recall@5")
-NAMES = {"auroc": "AUROC", "dice": "Dice", "lesion_sensitivity": "sensitivity", "recall@5": "recall at 5"}
+PRIMARY = ("auroc", "dice", "froc", "recall@5", "error_in_lesions")
+NAMES = {
+    "auroc": "AUROC", "dice": "Dice", "froc": "sensitivity", "recall@5": "recall at 5",
+    "error_in_lesions": "error in lesions (less is better),",
+}  # fmt: skip
 BY_SIZE = ", lesions "  # between the name of a task and a class of lesions
 CSV, TABLE, FIGURE = "results.csv", "results.md", "results.png"
 
@@ -68,7 +73,8 @@ def as_markdown(
 ) -> str:
     """Tables of the means: arms as rows, budgets of labels as columns; values, differences, shares of the gap."""
     parts = []
-    for task, metric in dict.fromkeys((row.task, row.metric) for row in rows if row.metric.startswith(SHOWN)):
+    shown = [row for row in rows if row.metric in SHOWN or row.metric.startswith(RECALL)]
+    for task, metric in dict.fromkeys((row.task, row.metric) for row in shown):
         mine = [row for row in rows if (row.task, row.metric, row.target) == (task, metric, MEAN)]
         for against in dict.fromkeys(row.against for row in mine):
             title = f"{metric} minus that of {against}" if against else metric

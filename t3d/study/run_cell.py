@@ -87,6 +87,7 @@ def _work_of(kind: str) -> Callable[[Work], None]:
         "features": cells_model.features_cell,
         "fine_tuning": cells_model.fine_tuning_cell,
         "text_task": cells_model.text_task_cell,
+        "restoration": cells_model.restoration_cell,
     }[kind]
 
 

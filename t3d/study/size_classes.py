@@ -1,4 +1,4 @@
-"""Findings whose lesions are small or large, each against the cases without the finding."""
+"""Small and large lesions apart: of findings, each against the cases without, and of single lesions."""
 
 from collections.abc import Mapping
 
@@ -46,4 +46,26 @@ def size_classes(outcome: Outcome, sizes: Mapping[str, Mapping[str, float]]) -> 
     kept = {"small": size < middle, "large": size >= middle}
     return {
         name: outcome._replace(labels=np.where(positive & ~kept[name], np.nan, outcome.labels)) for name in CLASSES
+    }
+
+
+def lesion_size_classes(outcome: Outcome) -> dict[str, Outcome]:
+    """The same scores of single lesions, once with the small lesions of each class and once with the large ones.
+
+    Small is what has less volume than the median lesion of its class in these cases. False positives, which have no
+    size that is known, stay in both: a threshold calls the same ones.
+
+    Args:
+        outcome: of the kind ``froc``.
+
+    Returns:
+        ``small`` and ``large``.
+    """
+    size = np.where(outcome.lesion_sizes > 0, outcome.lesion_sizes, np.nan)
+    middle = np.full(size.shape[2], np.nan)
+    for column in np.flatnonzero(np.isfinite(size).any(axis=(0, 1))):
+        middle[column] = np.nanmedian(size[:, :, column])
+    left_out = {"small": size >= middle, "large": size < middle}
+    return {
+        name: outcome._replace(lesion_sizes=np.where(left_out[name], np.nan, outcome.lesion_sizes)) for name in CLASSES
     }

@@ -9,15 +9,16 @@ from t3d.errors import T3DError
 from t3d.pack.packages import find_bundles
 from t3d.study.brought import with_cohort, with_encoders
 from t3d.study.cohort import sizes_of
-from t3d.study.comparison import Compared, Row, compare
+from t3d.study.comparison import GAP, Compared, Row, compare
 from t3d.study.graph import COHORT, Graph, Place, make_graph
 from t3d.study.guards import same_numbers
-from t3d.study.outcome import SCORES, Outcome, read_outcomes
+from t3d.study.outcome import FROC, SCORES, Outcome, read_outcomes
 from t3d.study.plan import ORACLE, Plan, read_plan
 from t3d.study.published_numbers import beside
 from t3d.study.report import BY_SIZE, TABLE, write_report
 from t3d.study.run import CELLS, is_done, run_cells, share_of
-from t3d.study.size_classes import CLASSES, size_classes
+from t3d.study.segmentation_outcomes import KINDS_OF
+from t3d.study.size_classes import CLASSES, lesion_size_classes, size_classes
 
 logger = logging.getLogger(__name__)
 
@@ -81,13 +82,15 @@ def write_table(plan: Plan, graph: Graph, out_dir: Path, about: Sequence[str] = 
         if missing:
             notes[f"{what}: no result of {', '.join(missing)}"] = None
         for kind, outcomes in _outcomes(done, out_dir).items():
+            if kind not in KINDS_OF.get(task, [kind]):
+                continue  # tasks may share a cell
             compared = _compared(plan, task, labels, outcomes)
             notes |= dict.fromkeys(f"{task}: {said}" for said in same_numbers(outcomes))
             rows += compared.rows
             if compared.left_out:
                 few = f"fewer than {plan.least_positives} positives in the test list"
                 notes[f"{task}: left out for {few}: {', '.join(compared.left_out)}"] = None
-            if kind == SCORES and sizes:
+            if kind == FROC or (kind == SCORES and sizes):
                 rows += _by_size(plan, task, labels, outcomes, sizes)
     if sizes:
         notes[
@@ -123,13 +126,17 @@ def _by_size(
     outcomes: dict[str, dict[int, Outcome]],
     sizes: dict[str, dict[str, float]],
 ) -> list[Row]:
-    """AUROC by size class as tasks of their own; precision is left out, since a class halves the prevalence."""
-    split = {arm: {seed: size_classes(one, sizes) for seed, one in seeds.items()} for arm, seeds in outcomes.items()}
+    """Tasks of their own by size class; precision is left out, since a class halves the prevalence."""
+
+    def classes_of(one: Outcome) -> dict[str, Outcome]:
+        return lesion_size_classes(one) if one.kind == FROC else size_classes(one, sizes)
+
+    split = {arm: {seed: classes_of(one) for seed, one in seeds.items()} for arm, seeds in outcomes.items()}
     rows: list[Row] = []
     for name in CLASSES:
         mine = {arm: {seed: classes[name] for seed, classes in seeds.items()} for arm, seeds in split.items()}
         found = _compared(plan, f"{task}{BY_SIZE}{name}", labels, mine).rows
-        rows += [row for row in found if row.metric == "auroc"]
+        rows += [row for row in found if row.metric not in ("ap", "skill") and GAP not in row.metric]
     return rows
 
 

@@ -1,6 +1,5 @@
 """The training engine of the three bundles: MONAI's SupervisedTrainer with steps of our own."""
 
-import logging
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from t3d.errors import T3DError
 from t3d.train.bfloat16_on_cpu import CheckBfloat16
-from t3d.train.finite_weights import remedy
-
-logger = logging.getLogger(__name__)
-
-# The scaler halves its scale at every skipped step: from 2^16 it is below 2^-8 then, where no gradient overflows
-# that is not infinite by itself.
-MOST_SKIPPED = 24
+from t3d.train.compiled import compile_in_place
+from t3d.train.finite_steps import FiniteSteps
 
 
 class GuardedTrainer(SupervisedTrainer):
@@ -33,8 +27,12 @@ class GuardedTrainer(SupervisedTrainer):
     processes once per step, not once per batch.
 
     A loss that is not finite stops the training before the weights change, and so does the norm of the gradients.
+    On a card the two numbers of a step are read when the next one has been handed over, so that the card never waits;
+    those of an epoch's last step at once, before anything is validated or saved. The weights in memory are spoilt by
+    then, those on disk never; the sentence is the same.
     In float16 the scaler tries how large a scale may be: there a norm that is not finite is a skipped step, and
-    ``MOST_SKIPPED`` in a row stop the training. Other types need no scaler and get none.
+    ``MOST_SKIPPED`` in a row stop the training. It waits for each step itself, so nothing is late. Other types need no
+    scaler and get none.
 
     ``state.output`` is a list of one dict, as after MONAI's decollation, so that stock handlers and
     ``--tracking mlflow`` find the loss (``from_engine("loss", first=True)``); batches stay whole, so ``decollate``
@@ -43,6 +41,8 @@ class GuardedTrainer(SupervisedTrainer):
     Args:
         clip_norm: largest norm of all gradients together; None leaves them.
         accumulate: batches per optimizer step; what is left at the end of an epoch makes a step too.
+        late: whether a step's numbers are read one step later; None does so on a card.
+        compile: whether the network is compiled, see ``compile_in_place``; not MONAI's, which renames the weights.
         **kwargs: as for ``SupervisedTrainer``.
 
     Raises:
@@ -52,7 +52,15 @@ class GuardedTrainer(SupervisedTrainer):
     # the folder where TrainingState keeps them; it is attached while SupervisedTrainer is still being made
     checkpoints: Path | None = None
 
-    def __init__(self, *, clip_norm: float | None = 1.0, accumulate: int = 1, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        clip_norm: float | None = 1.0,
+        accumulate: int = 1,
+        late: bool | None = None,
+        compile: bool = False,
+        **kwargs: Any,
+    ) -> None:
         if accumulate < 1:
             raise T3DError(f"accumulate {accumulate} must be 1 or more batches per step")
         if clip_norm is not None and not clip_norm > 0:
@@ -60,15 +68,24 @@ class GuardedTrainer(SupervisedTrainer):
         super().__init__(**kwargs)
         self.clip_norm = float("inf") if clip_norm is None else clip_norm
         self.accumulate = accumulate
+        self.late = torch.device(self.state.device).type == "cuda" if late is None else late
         self._losses: list[Tensor] = []  # of the step that is being gathered
-        self._skipped = 0
+        self._finite = FiniteSteps()
+        self.add_event_handler(Events.STARTED, lambda _: self._finite.start())
         self.add_event_handler(Events.STARTED, self._keep_scaler_for_float16)
-        if (
-            self.amp
-            and self.amp_kwargs.get("dtype") == torch.bfloat16
-            and torch.device(self.state.device).type == "cpu"
-        ):
+        on_cpu = torch.device(self.state.device).type == "cpu"
+        watched = self.amp and self.amp_kwargs.get("dtype") == torch.bfloat16 and on_cpu
+        if watched:
             CheckBfloat16(self.network).attach(self)
+        self._to_compile = compile
+        # what is watched in the first step runs as it is written
+        self.add_event_handler(Events.ITERATION_COMPLETED if watched else Events.STARTED, self._compile)
+
+    @staticmethod
+    def _compile(engine: "GuardedTrainer") -> None:
+        if engine._to_compile:
+            engine._to_compile = False
+            compile_in_place(engine.network, device=engine.state.device)
 
     @staticmethod
     def _keep_scaler_for_float16(engine: "GuardedTrainer") -> None:
@@ -85,7 +102,8 @@ class GuardedTrainer(SupervisedTrainer):
         args, kwargs = extra or ((), {})
         output = engine.state.output = {Keys.IMAGE: inputs, Keys.LABEL: targets}
         place = (engine.state.iteration - 1) % engine.state.epoch_length
-        steps_now = (place + 1) % self.accumulate == 0 or place + 1 == engine.state.epoch_length
+        ends_epoch = place + 1 == engine.state.epoch_length
+        steps_now = (place + 1) % self.accumulate == 0 or ends_epoch
         if place % self.accumulate == 0:
             engine.optimizer.zero_grad(set_to_none=True)
             self._losses.clear()
@@ -102,40 +120,24 @@ class GuardedTrainer(SupervisedTrainer):
             (scaled / self.accumulate).backward()
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
         if steps_now:
-            self._step(engine)
+            self._step(engine, late=self.late and not ends_epoch)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return [output]
 
-    def _step(self, engine: "GuardedTrainer") -> None:
+    def _step(self, engine: "GuardedTrainer", *, late: bool) -> None:
         if engine.scaler:
             engine.scaler.unscale_(engine.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(engine.network.parameters(), self.clip_norm)
-        self._check(engine, norm)
+        scaled = bool(engine.scaler and engine.scaler.is_enabled())
+        self._finite.look(
+            self._losses, norm, iteration=engine.state.iteration, late=late and not scaled, may_skip=scaled,
+            checkpoints=self.checkpoints,
+        )  # fmt: skip
         if engine.scaler:
             engine.scaler.step(engine.optimizer)
             engine.scaler.update()
         else:
             engine.optimizer.step()
-
-    def _check(self, engine: "GuardedTrainer", norm: Tensor) -> None:
-        """One wait for the device per step; all processes see the same norm, so all stop together."""
-        losses = torch.stack(self._losses)
-        if torch.isfinite(losses).all() & torch.isfinite(norm):
-            self._skipped = 0
-            return
-        for place, loss in enumerate(losses.tolist()):
-            if not abs(loss) < float("inf"):
-                iteration = engine.state.iteration - len(losses) + 1 + place
-                raise T3DError(f"the loss is {loss} at iteration {iteration}: {remedy(self.checkpoints)}")
-        self._skipped += 1
-        if engine.scaler and engine.scaler.is_enabled() and self._skipped < MOST_SKIPPED:
-            logger.info("iteration %d: gradients overflow float16, step skipped", engine.state.iteration)
-            return
-        times = f" ({self._skipped} times in a row)" if self._skipped > 1 else ""
-        raise T3DError(
-            f"the gradients have the norm {norm.item()} at iteration {engine.state.iteration}{times}: "
-            f"{remedy(self.checkpoints)}"
-        )
 
 
 def _unsynchronised(network: torch.nn.Module) -> AbstractContextManager:

@@ -14,9 +14,9 @@ from t3d.transforms.asked_sentences import WEIGHT_KEY
 class SentencesOfReportd(MapTransform):
     """Adds what a report says, sentence by sentence, from the cache; the text stays for the steps that follow.
 
-    The item then has ``said`` (R, T) float32, ``said_mask`` (R,) bool and ``said_weight`` (R,) float32, which
-    ``RandAskSentencesd`` draws by: 0 for what is never asked. A report without a usable sentence has one row of zeros
-    that the mask hides, so that every batch has a row.
+    The item then has ``said`` (R, T) float32, ``said_mask`` (R,) bool, ``said_weight`` (R,) float32, which
+    ``RandAskSentencesd`` draws by: 0 for what is never asked, and ``said_kind`` (R,) int64 for the gauges. A report
+    without a usable sentence has one row of zeros that the mask hides, so that every batch has a row.
 
     Args:
         keys: key of the text.
@@ -38,5 +38,6 @@ class SentencesOfReportd(MapTransform):
             lacking = 0 if len(found.said) else 1
             item["said"] = F.pad(found.said, (0, 0, 0, lacking))
             item["said_mask"] = F.pad(found.asked_from.new_ones(len(found.said)), (0, lacking))
+            item["said_kind"] = F.pad(found.kind, (0, lacking))
             item[WEIGHT_KEY] = F.pad(found.weight * found.asked_from, (0, lacking))
         return item

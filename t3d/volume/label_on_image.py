@@ -75,4 +75,4 @@ def lay_on(label: MetaTensor, image: MetaTensor, who: str) -> MetaTensor:
     elif placed.off_voxels == 0 and values is label.as_tensor():
         return label
     meta = {**label.meta, "affine": image.affine, "spatial_shape": np.array(values.shape[1:])}
-    return MetaTensor(values, affine=image.affine, meta=meta)
+    return MetaTensor(values, meta=meta)

@@ -1,0 +1,1 @@
+"""Pages of results: one list of parts, written as Markdown and as an HTML file that needs nothing beside it."""
