@@ -45,6 +45,7 @@ def phantoms(
     montage: bool = True,
     workers: int = 1,
     wordings: int = 1,
+    findings: tuple[str, ...] | str | None = None,
 ) -> None:
     """Write a synthetic torso CT cohort: volumes, labels, findings, reports, datalist.json and a picture.
 
@@ -60,6 +61,7 @@ def phantoms(
         montage: also write montage.png; --nomontage leaves it out.
         workers: processes side by side.
         wordings: of each report; pre-training shows another one of 2 or more whenever it draws the case.
+        findings: that patients may have, such as "[splenomegaly,pleural_effusion]"; all of them if not given.
     """
     from t3d.phantoms import phantoms as write_phantoms
 
@@ -72,6 +74,7 @@ def phantoms(
         montage=montage,
         workers=workers,
         wordings=wordings,
+        findings=findings,
     )
 
 

@@ -45,6 +45,7 @@ def test_help_imports_nothing_heavy(arguments):
 def test_options_arrive_with_their_types(written):
     main(["phantoms", "--out_dir", "p", "--cases", "3", "--seed=7", "--shape", "64,64,32", "--nomontage"])
     options = {"cases": 3, "seed": 7, "shape": "64,64,32", "noise": None, "montage": False, "workers": 1}
+    options |= {"wordings": 1, "findings": None}
     assert written == [(("p",), options)]
     main(["phantoms", "p", "--noise", "1e1"])
     assert written[1][1]["noise"] == 10.0 and written[1][1]["montage"] is True

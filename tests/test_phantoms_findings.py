@@ -1,7 +1,13 @@
-import numpy as np
+import json
 
+import numpy as np
+import pytest
+
+from t3d.errors import T3DError
+from t3d.phantoms import phantoms
 from t3d.phantoms.anatomy import draw_anatomy
 from t3d.phantoms.findings import draw_lesions
+from t3d.phantoms.plan import plan_case
 from t3d.phantoms.study import FINDINGS
 from t3d.phantoms.torso import in_lung, lobe
 
@@ -58,3 +64,23 @@ def test_chronic_disease_comes_from_the_patient_and_acute_from_the_day():
     assert len({tuple(one for one in day if one.finding not in acute) for day in days}) == 1
     assert len(set(days)) > 5
     assert all(list(day) == sorted(day, key=lambda one: FINDINGS.index(one.finding)) for day in days)
+
+
+def test_only_the_wanted_findings_and_all_else_as_it_was():
+    wanted = ("pleural_effusion", "splenomegaly")
+    for index in range(12):
+        whole, part = plan_case(3, index), plan_case(3, index, findings=wanted)
+        kept = [lesion for lesion in whole.study.lesions if lesion.finding in wanted]
+        assert list(part.study.lesions) == kept
+        assert (part.orientation, part.noise_sd) == (whole.orientation, whole.noise_sd)
+        assert "nodul" not in part.report.split("IMPRESSION")[1].lower()
+
+
+def test_a_cohort_of_some_findings(tmp_path):
+    listed = phantoms(tmp_path / "a", cases=3, shape=32, findings=["splenomegaly", "pleural_effusion"], montage=False)
+    items = [item for part in json.loads(listed.read_text()).values() for item in part]
+    assert {tuple(item["findings"]) for item in items} == {("pleural_effusion", "splenomegaly")}
+    with pytest.raises(T3DError, match="other settings"):
+        phantoms(tmp_path / "a", cases=3, shape=32, montage=False)
+    with pytest.raises(T3DError, match="findings is 'spleen'; name some of lung_nodule"):
+        phantoms(tmp_path / "b", cases=3, shape=32, findings="spleen")

@@ -35,6 +35,7 @@ def phantoms(
     montage: bool = True,
     workers: int = 1,
     wordings: int = 1,
+    findings: Sequence[str] | str | None = None,
 ) -> Path:
     """Write a synthetic torso CT cohort with labels, findings and reports; same arguments, same bytes.
 
@@ -54,6 +55,7 @@ def phantoms(
         workers: processes side by side; the bytes do not depend on them.
         wordings: of each report; with 2 or more a case has the entry `reports`, of which pre-training shows one at
             a time, and `report` is the first of them.
+        findings: that patients may have, and that the datalist tells of; None is all of them.
 
     Returns:
         Path of the datalist.
@@ -66,12 +68,14 @@ def phantoms(
         raise T3DError(f"noise is {noise!r}; give a standard deviation between 0 and 500 HU.")
     folder = Path(out_dir)
     wordings = _whole("wordings", wordings, least=1)
-    planned = [plan_case(seed, index, noise=noise, wordings=wordings) for index in range(cases)]
+    names = _findings(findings)
+    planned = [plan_case(seed, index, noise=noise, wordings=wordings, findings=names) for index in range(cases)]
     settings = {"generator": GENERATOR, "cases": cases, "seed": seed, "shape": list(sides), "noise": noise}
     settings |= {"wordings": wordings} if wordings > 1 else {}
+    settings |= {"findings": names} if names != list(FINDINGS) else {}
     record = as_json(settings)
     datalist = as_json(
-        {split: [_item(case) for case in part] for split, part in split_by_patient(planned, seed).items()}
+        {split: [_item(case, names) for case in part] for split, part in split_by_patient(planned, seed).items()}
     )
     check_folder(folder, record, datalist)
     write_atomically({folder / RECORD: record})
@@ -79,7 +83,7 @@ def phantoms(
     for number, _ in enumerate(each(_write_case, calls, workers=_whole("workers", workers, least=1)), 1):
         if number % 50 == 0:
             logger.info("%d of %d phantoms written", number, cases)
-    files = {"labels.json": as_json(LABELS), "findings.json": as_json(_truth(planned))}
+    files = {"labels.json": as_json(LABELS), "findings.json": as_json(_truth(planned, names))}
     if montage:
         files["montage.png"] = montage_png(folder, planned)
     files["datalist.json"] = datalist
@@ -88,7 +92,7 @@ def phantoms(
     return folder / "datalist.json"
 
 
-def _item(case: Case) -> dict:
+def _item(case: Case, findings: Sequence[str]) -> dict:
     return {
         "case_id": case.case_id,
         "patient_id": case.patient_id,
@@ -96,14 +100,14 @@ def _item(case: Case) -> dict:
         "report": case.report,
         **({"reports": list(case.reports)} if case.reports else {}),
         "label": f"labels/{case.case_id}.nii.gz",
-        "findings": case.study.findings,
+        "findings": {name: case.study.findings[name] for name in findings},
     }
 
 
-def _truth(planned: list[Case]) -> dict:
+def _truth(planned: list[Case], findings: Sequence[str]) -> dict:
     """What `findings.json` says: the names, and per case each lesion without its coordinates."""
     return {
-        "names": list(FINDINGS),
+        "names": list(findings),
         "cases": {
             case.case_id: [
                 {
@@ -136,6 +140,15 @@ def _whole(name: str, value: object, *, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise T3DError(f"{name} is {value!r}; give a whole number of at least {least}.")
     return int(value)
+
+
+def _findings(given: Sequence[str] | str | None) -> list[str]:
+    """The wanted findings in the order of ``FINDINGS``."""
+    wanted = FINDINGS if given is None else [given] if isinstance(given, str) else list(given)
+    unknown = [name for name in wanted if name not in FINDINGS]
+    if unknown or not wanted:
+        raise T3DError(f"findings is {given!r}; name some of {', '.join(FINDINGS)}.")
+    return [name for name in FINDINGS if name in wanted]
 
 
 def _read_shape(shape: int | str | Sequence[int]) -> tuple[int, int, int]:

@@ -1,6 +1,6 @@
 """Which findings a patient has: their number, size and place."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -17,7 +17,11 @@ CHRONIC = frozenset(FINDINGS) - {"pleural_effusion", "consolidation", "pericardi
 
 
 def draw_lesions(
-    anatomy: Anatomy, chronic: np.random.Generator, acute: np.random.Generator
+    anatomy: Anatomy,
+    chronic: np.random.Generator,
+    acute: np.random.Generator,
+    *,
+    among: Collection[str] = FINDINGS,
 ) -> tuple[Anatomy, tuple[Lesion, ...]]:
     """Draw all lesions of a case.
 
@@ -25,6 +29,7 @@ def draw_lesions(
         anatomy: the patient.
         chronic: generator of the patient, for what is the same on every visit.
         acute: generator of the case, for what comes and goes (effusions, consolidation).
+        among: findings that patients may have.
 
     Returns:
         The anatomy with the organ sizes of the disease, and the lesions in the order of `FINDINGS`.
@@ -36,6 +41,7 @@ def draw_lesions(
         for finding in FINDINGS
     }
     present = [finding for finding, rng in children.items() if rng.uniform() < PREVALENCE and not normal]
+    present = [finding for finding in present if finding in among]
     # Organs change size first: a nodule must not end up inside a heart that grew.
     present.sort(key=lambda finding: finding not in ("cardiomegaly", "splenomegaly"))
     lesions: list[Lesion] = []

@@ -1,6 +1,7 @@
 """Patients, cases and splits of a cohort, before anything is rendered."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from t3d.phantoms.anatomy import draw_anatomy
 from t3d.phantoms.findings import draw_lesions
 from t3d.phantoms.report_text import write_report
-from t3d.phantoms.study import Study
+from t3d.phantoms.study import FINDINGS, Study
 
 RETURNING = 0.3  # share of pairs of cases that are two visits of one patient
 CONTRAST_SHARE = 0.6
@@ -44,7 +45,14 @@ class Case:
     reports: tuple[str, ...] = ()
 
 
-def plan_case(seed: int, index: int, *, noise: float | None = None, wordings: int = 1) -> Case:
+def plan_case(
+    seed: int,
+    index: int,
+    *,
+    noise: float | None = None,
+    wordings: int = 1,
+    findings: Collection[str] = FINDINGS,
+) -> Case:
     """Case number `index` of the cohort of a seed; it does not depend on how many cases there are.
 
     Cases 2k and 2k + 1 may be two visits of one patient: same anatomy and chronic disease, other acute
@@ -55,7 +63,7 @@ def plan_case(seed: int, index: int, *, noise: float | None = None, wordings: in
     patient = first if returning else index
     anatomy = draw_anatomy(np.random.default_rng([seed, _PATIENT, patient]))
     acute = np.random.default_rng([seed, _ACUTE, index])
-    anatomy, lesions = draw_lesions(anatomy, np.random.default_rng([seed, _CHRONIC, patient]), acute)
+    anatomy, lesions = draw_lesions(anatomy, np.random.default_rng([seed, _CHRONIC, patient]), acute, among=findings)
     rng = np.random.default_rng([seed, _CASE, index])
     study = Study(anatomy, bool(rng.uniform() < CONTRAST_SHARE), lesions)
     drawn_noise = rng.uniform(*NOISE_RANGE)
