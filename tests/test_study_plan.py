@@ -32,7 +32,7 @@ def changed(plan) -> set[str]:
     return {name for name in after if after[name] != before.get(name)}
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in PLANS.glob("*.json")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in PLANS.glob("study_*.json")))
 def test_shipped_plans_fit_the_bundles(name):
     plan = read_plan(name)
     graph = make_graph(plan, BUNDLES)
@@ -80,7 +80,7 @@ def test_what_is_wrong_is_named(entries, words):
 
 
 def test_a_plan_or_an_overlay_that_is_not_there():
-    with pytest.raises(T3DError, match="shipped plan: study_cpu"):
+    with pytest.raises(T3DError, match="shipped plan: .*study_cpu"):
         read_plan("study_moon")
     with pytest.raises(T3DError, match="t3d_pretrain has no configuration 'visiononly'; it has .*vision_only"):
         keys(planned(arms={"untrained": {"overlays": ["visiononly"]}}))
@@ -99,6 +99,45 @@ def test_a_plan_extends_another_one(tmp_path):
     assert found["cohort"] == {"datalist": str(tmp_path / "sub" / "list.json")}  # of the file that names it
     assert found["seeds"] == [1] and found["tasks"] == {"organs": {}} and found["arms"] == TINY["arms"]
     assert "extends" not in found
+
+
+def test_paths_are_of_the_file_that_names_them(tmp_path):
+    (tmp_path / "sub").mkdir()
+    written(
+        tmp_path / "sub",
+        base={
+            "cohort": {"published": {"btcv": {"root": "btcv"}, "amos": {}}},
+            "arms": {"given": {"kind": "given", "encoder": "models"}, "scratch": {"kind": "scratch"}},
+            "tasks": {"zero_shot": {"prompts": "prompts.json"}},
+        },
+    )
+    pair = {"positive": ["There is a cyst."], "negative": ["No cyst."]}
+    written(tmp_path / "sub", prompts={"findings": {"cyst": pair}})
+    written(tmp_path, one={"extends": "sub/base.json", "seeds": [3]})
+    plan = read_plan(tmp_path / "one.json")
+    assert plan.cohort["published"]["btcv"]["root"] == str(tmp_path / "sub" / "btcv")
+    assert plan.cohort["published"]["amos"]["root"] is None
+    assert plan.arms["given"].encoder == str(tmp_path / "sub" / "models") and plan.arms["given"].seeds == (3,)
+    assert plan.tasks["zero_shot"]["prompts"] == {"cyst": pair}
+
+
+def test_a_given_network_is_asked_what_it_was_trained_for(tmp_path):
+    arms = {"given": {"kind": "given", "encoder": str(tmp_path)}, "unasked": {}, "scratch": {"kind": "scratch"}}
+    everything = {name: {"arms": ["given", "scratch"]} for name in ("probe", "zero_shot", "restoration", "findings")}
+    (tmp_path / "encoder.safetensors").write_bytes(b"weights")
+
+    def asked(**network):
+        (tmp_path / "encoder.json").write_text(json.dumps({"network": network}))
+        graph = make_graph(planned(arms=arms, reference="given", tasks=everything), BUNDLES)
+        assert {place.arm for place in graph.places if place.arm != "given"} == {"scratch"}
+        assert not any(cell.kind == "pretraining" for cell in graph.cells.values())
+        return {place.task for place in graph.places if place.arm == "given"}
+
+    frozen = {"probe", "findings"}
+    assert asked(use_sentences=True, use_restoration=True) == frozen  # only its encoder is there
+    (tmp_path / "model.pt").write_bytes(b"all weights")
+    assert asked(use_sentences=True, use_restoration=False) == {*frozen, "zero_shot"}
+    assert asked(use_sentences=False, use_restoration=True) == {*frozen, "restoration"}
 
 
 def test_the_plan_of_organs_shares_cohort_and_pretrainings_with_study_cpu():
@@ -138,7 +177,7 @@ def test_plans_that_extend_each_other_in_a_circle_are_refused(tmp_path):
     with pytest.raises(T3DError, match="extends is 3; give the file of a plan"):
         read_plan(tmp_path / "d.json")
     written(tmp_path, e={"extends": "study_moon"})
-    with pytest.raises(T3DError, match="study_moon.* give a file or a shipped plan: study_cpu"):
+    with pytest.raises(T3DError, match="study_moon.* give a file or a shipped plan: .*study_cpu"):
         read_plan(tmp_path / "e.json")
 
 

@@ -7,17 +7,6 @@ from typing import Any
 from t3d.errors import T3DError
 from t3d.flag import flag
 
-# name on the command line -> module of t3d.cohorts
-COHORTS = {
-    "ct_rate": "ct_rate",
-    "bimcv_r": "bimcv_r",
-    "rad_chestct": "rad_chestct",
-    "csv": "csv_table",
-    "msd": "msd",
-    "btcv": "btcv",
-    "amos": "amos",
-}
-
 
 def cohort(
     name: str,
@@ -110,27 +99,17 @@ def write_datalist(
         T3DError: an unknown cohort, an option of another one, a share for a list the cohort has, and what the
             adapter finds.
     """
-    import importlib
-    import inspect
-
+    from t3d.cohorts.collect import collect_cohort, find_adapter
     from t3d.cohorts.hold_out import hold_out
     from t3d.cohorts.write import say_cohort, write_cohort
     from t3d.files import refuse_existing
 
-    key = name.lower().replace("-", "_")
-    if key not in COHORTS:
-        raise T3DError(f"cohort {name!r} is not known; choose from {', '.join(COHORTS)}")
-    adapter = importlib.import_module(f"t3d.cohorts.{COHORTS[key]}")
-    own = set(inspect.signature(adapter.collect).parameters) - {"root"}
-    foreign = sorted(set(options or {}) - own)
-    if foreign:
-        raise T3DError(f"--{foreign[0]} is no option of {key}; it has {', '.join(sorted(own)) or 'none of its own'}")
+    key, _ = find_adapter(name)
     target = Path(out).expanduser().absolute()
     if target.suffix != ".json":
         raise T3DError(f"--out {out} is not a .json file; the datalist is one, such as datalist.json")
     refuse_existing(target, overwrite=overwrite, option="--out")
-    collected = adapter.collect(root, **(options or {}))
-    collected.check(str(Path(root).expanduser()), adapter.LAYOUT)
+    collected = collect_cohort(name, root, options)
     # the test list first, so that a validation list is never taken from it
     for split, given, default in zip(("test", "validation"), shares[::-1], collected.shares[::-1], strict=True):
         if collected.lists[split]:

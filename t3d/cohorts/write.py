@@ -33,7 +33,7 @@ def write_cohort(collected: Collected, out: Path, *, overwrite: bool) -> list[Pa
     missing = out.with_name(f"{out.stem}{NOT_FOUND}")
     files: dict[Path, bytes] = {}
     if collected.not_found or missing.exists():
-        files[missing] = _not_found(collected)
+        files[missing] = not_found_csv(collected)
     if collected.labels is not None:
         files[out.with_name("labels.json")] = json_bytes(collected.labels, indent=1)
     files[out] = json_bytes(_relative(collected.lists, out.parent), indent=1)
@@ -75,7 +75,8 @@ def _with_paths(item: dict, folder: Path) -> dict:
     return new
 
 
-def _not_found(collected: Collected) -> bytes:
+def not_found_csv(collected: Collected) -> bytes:
+    """The list of what is missing or left out, as a CSV file."""
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(("case", "what", "kept"))

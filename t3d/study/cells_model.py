@@ -13,13 +13,13 @@ from t3d.networks.encoders import build_encoder, find_backbone
 from t3d.prepare.originals import original_files
 from t3d.study.bundle_run import bundle_run
 from t3d.study.cells_data import scores_outcome, training_cases
-from t3d.study.cohort import datalist_of
+from t3d.study.cohort import classes_of, datalist_of
 from t3d.study.encoder import read_volumes
 from t3d.study.features_file import write_features
 from t3d.study.guards import check_shuffled
 from t3d.study.outcome import Outcome, measures, write_outcomes
 from t3d.study.plan import SHUFFLED
-from t3d.study.plan_tasks import ALL
+from t3d.study.plan_tasks import ALL, TASKS
 from t3d.study.restoration import restoration_outcomes
 from t3d.study.segmentation_outcomes import segmentation_outcomes
 from t3d.weights import load_encoder, read_encoder, save_encoder
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from t3d.study.run_cell import Work
 
 ENCODER = Path("models") / "encoder.safetensors"
-RETRIEVED = 5  # recall at
 # what is written last by a training: then it is not begun again
 _ENCODER_RECORD, _MODEL_RECORD = Path("models") / "encoder.json", Path("models") / "model.json"
 _REMEDY = "delete its folder and run the study again"
@@ -77,6 +76,10 @@ def fine_tuning_cell(work: "Work") -> None:
     options: dict[str, Any] = {"datalist_file": _datalist(work), "label_fraction": share}
     if "encoder" in work.needs:
         options["encoder_weights"] = str(work.needs["encoder"] / ENCODER)
+    classes = classes_of(work.needs["cohort"])
+    if work.settings["stage"] == "segmentation" and classes is not None:
+        write_json(work.folder / "labels.json", classes)
+        options["labels_file"] = str(work.folder / "labels.json")
     options |= work.settings["options"]
     if not (work.folder / _MODEL_RECORD).is_file():
         _run(work, options=options)
@@ -98,21 +101,29 @@ def text_task_cell(work: "Work") -> None:
         "overwrite": True,
         **work.settings["options"],
     }
+    prompts = work.settings.get("prompts")
+    if prompts is not None:
+        write_json(work.folder / "prompts.json", {"findings": prompts})
+        options["prompts_file"] = str(work.folder / "prompts.json")
     _run(work, options=options)
     items = {item["case_id"]: item for item in load_datalist(datalist, "test", need_report=False)}
     if work.settings["task"] == "zero_shot":
         found = read_json(work.folder / "eval" / "predictions.json", what="prediction", remedy=_REMEDY)
         names = found["findings"]
         scores = np.array([[[case["scores"][name] for name in names] for case in found["cases"]]])
-        outcome = scores_outcome(scores, [items[case["case_id"]] for case in found["cases"]], names)
+        outcome = [scores_outcome(scores, [items[case["case_id"]] for case in found["cases"]], names)]
     else:
         with open(work.folder / "eval" / "ranks.csv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         ways = ["report_to_volume", "volume_to_report"]
-        hits = [[float(float(row[f"{way}_rank"]) <= RETRIEVED) for way in ways] for row in rows]
-        patients = [items[row["case_id"]]["patient_id"] for row in rows]
-        outcome = measures(f"recall@{RETRIEVED}", hits, [row["case_id"] for row in rows], patients, ways)
-    write_outcomes(work.folder, outcome)
+        cases = [row["case_id"] for row in rows]
+        patients = [items[case]["patient_id"] for case in cases]
+        ranks = [[float(row[f"{way}_rank"]) for way in ways] for row in rows]
+        outcome = [
+            measures(f"recall@{k}", [[float(rank <= k) for rank in one] for one in ranks], cases, patients, ways)
+            for k in work.settings.get("recall_at", TASKS["retrieval"]["recall_at"])
+        ]
+    write_outcomes(work.folder, *outcome)
 
 
 def restoration_cell(work: "Work") -> None:

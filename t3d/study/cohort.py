@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from t3d.data.datalist import load_datalist
+from t3d.data.datalist import load_datalist, read_datalist
 from t3d.errors import T3DError
 from t3d.files import read_json, write_json
 from t3d.phantoms import phantoms
 from t3d.study.guards import check_cohort
-from t3d.study.plan import SPLITS
+from t3d.study.plan_cohort import SPLITS
 from t3d.study.size_classes import largest_lesions
 
 LIST = "datalist.json"
@@ -43,7 +43,9 @@ def make_cohort(settings: Mapping[str, Any], folder: Path, *, workers: int) -> P
         lists = split_exactly(items, {split: made[split] for split in SPLITS})
         datalist = folder / LIST
         write_json(datalist, {split: [_from(item, _PHANTOMS) for item in lists[split]] for split in SPLITS})
-    check_cohort({split: load_datalist(datalist, split, need_report=False) for split in SPLITS})
+    # a benchmark may have nothing to train on: then only the test list is asked
+    filled = [split for split in SPLITS if split == "test" or read_datalist(datalist).get(split)]
+    check_cohort({split: load_datalist(datalist, split, need_report=False) for split in filled})
     return datalist
 
 
@@ -51,6 +53,13 @@ def datalist_of(folder: Path) -> Path:
     """The datalist of a finished cohort cell."""
     settings = read_json(folder / "cell.json", what="cell", remedy="delete its folder")["settings"]
     return Path(settings["datalist"]) if "datalist" in settings else folder / LIST
+
+
+def classes_of(folder: Path) -> dict[str, int] | None:
+    """Label table that goes with the datalist of a finished cohort cell, where a published cohort has one."""
+    settings = read_json(folder / "cell.json", what="cell", remedy="delete its folder")["settings"]
+    classes: dict[str, int] | None = settings.get("classes")
+    return classes
 
 
 def sizes_of(folder: Path) -> dict[str, dict[str, float]]:

@@ -2,18 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import t3d
-from t3d.errors import T3DError
-from t3d.files import sha256
-from t3d.study.plan import ORACLE, SCRATCH, SHUFFLED, UNTRAINED, Plan
+from t3d.study.asked import asked_of
+from t3d.study.cohort_settings import cohort_settings
+from t3d.study.given_encoder import given_abilities, given_settings
+from t3d.study.plan import GIVEN, ORACLE, SCRATCH, SHUFFLED, UNTRAINED, Plan
 from t3d.study.plan_entries import Recipe
-from t3d.study.plan_tasks import ALL, STAGE_OF
-from t3d.study.recipe_settings import reads_text, recipe_settings, restoration_settings, restores
+from t3d.study.recipe_settings import abilities, run_settings
 
 COHORT = "cohort"
 # raise when the code of the cells would give other results for the same settings
@@ -71,7 +71,7 @@ def make_graph(plan: Plan, bundles: Path) -> Graph:
         bundles: folder with ``t3d_pretrain`` and the others.
 
     Raises:
-        T3DError: a bundle has no overlay of a name, or a task cannot be asked of any arm.
+        T3DError: a bundle has no overlay of a name, or a datalist or given weights are not there.
     """
     cells: dict[str, Cell] = {}
     places: list[Place] = []
@@ -81,15 +81,22 @@ def make_graph(plan: Plan, bundles: Path) -> Graph:
         cells.setdefault(cell.key, cell)
         return cell.key
 
-    cohort = add(COHORT, _cohort_settings(plan), {}, "cohort")
-    for seed in plan.seeds:
-        for arm in (name for name in plan.arms if seed in plan.arms[name].seeds):
-            whose = f"{arm}, seed {seed}"
-            asked = list(_asked(plan, arm, seed, bundles))
+    given = {name: given_settings(Path(arm.encoder)) for name, arm in plan.arms.items() if arm.encoder}
+    trainings = [(seed, arm) for seed in plan.seeds for arm in plan.arms if seed in plan.arms[arm].seeds]
+    folds = cohort_settings(plan.cohort)
+    for number, fold in enumerate(folds):
+        which = f", fold {number}" if len(folds) > 1 else ""
+        cohort = add(COHORT, fold, {}, f"cohort{which}")
+        for seed, arm in trainings:
+            whose = f"{arm}, seed {seed}{which}"
+            able = given_abilities(given[arm]) if arm in given else abilities(plan, arm, bundles)
+            asked = list(asked_of(plan, arm, seed, bundles, able))
             if not asked:
                 continue  # an extending plan may ask nothing of an arm: it is not trained for that
             needs = {"cohort": cohort}
-            if plan.arms[arm].kind != SCRATCH:
+            if plan.arms[arm].kind == GIVEN:
+                needs["encoder"] = add("given", given[arm], {}, f"encoder of {arm}", whose)
+            elif plan.arms[arm].kind != SCRATCH:
                 stage, settings = _encoder_settings(plan, arm, seed, bundles)
                 needs["encoder"] = add(stage, settings, {"cohort": cohort}, f"pre-training of {whose}", whose)
             for task, labels, kind, settings in asked:
@@ -106,75 +113,17 @@ def make_graph(plan: Plan, bundles: Path) -> Graph:
     return Graph(cells, places)
 
 
-def _asked(plan: Plan, arm: str, seed: int, bundles: Path) -> Iterator[tuple[str, int | str | None, str, dict]]:
-    """Task, budget, kind of cell and its settings, for all that is asked of an arm."""
-    kind = plan.arms[arm].kind
-    for task, wanted in plan.tasks.items():
-        if wanted["arms"] is not None and arm not in wanted["arms"]:
-            continue
-        if task == "probe" and kind != SCRATCH:
-            for labels in wanted["labels"]:
-                # one draw of all labels is the only one
-                draws = 1 if labels == ALL else wanted["draws"]
-                settings = {"labels": labels, "pool": wanted["pool"], "draws": draws, "l2": wanted["l2"]}
-                yield task, labels, "probe", settings
-        elif task in STAGE_OF:
-            settings = _fine_tuning(plan, task, seed, bundles)
-            for labels in wanted["labels"]:
-                yield task, labels, "fine_tuning", {**settings, "labels": labels}
-        elif task in ("zero_shot", "retrieval") and reads_text(plan, arm, bundles):
-            recipe = Recipe((task, *wanted["overlays"]), dict(wanted["options"]))
-            yield task, None, "text_task", {**_run("pretrain", recipe, None, bundles, base="inference"), "task": task}
-        elif task == "restoration" and restores(plan, arm, bundles):
-            yield task, None, "restoration", restoration_settings(plan)
-
-
-def _fine_tuning(plan: Plan, task: str, seed: int, bundles: Path) -> dict[str, Any]:
-    """What decides a fine-tuning but its labels; tasks of one stage with the same settings share it."""
-    stage, wanted = STAGE_OF[task], plan.tasks[task]
-    recipe = plan.stages[stage].and_then(Recipe(tuple(wanted["overlays"]), dict(wanted["options"])))
-    settings = {**_run(stage, recipe, seed, bundles), "task": stage if stage == "segmentation" else task}
-    if wanted.get("test_cases"):
-        settings["test_cases"] = wanted["test_cases"]
-    if task == "lesions" and not recipe_settings(stage, recipe, bundles).get("lesion_classes"):
-        raise T3DError("task lesions: no class is named as lesions; give it the option lesion_classes")
-    return settings
-
-
 def _encoder_settings(plan: Plan, arm: str, seed: int, bundles: Path) -> tuple[str, dict[str, Any]]:
     kind, own = plan.arms[arm].kind, plan.arms[arm].recipe
     if kind == ORACLE:
-        return "oracle", _run("classification", plan.stages["classification"].and_then(own), seed, bundles)
+        return "oracle", run_settings("classification", plan.stages["classification"].and_then(own), seed, bundles)
     forced: dict[str, Any] = {}
     if kind == UNTRAINED:
         forced = _NO_STEP
     elif kind == SHUFFLED:
         forced = {"shuffle_reports": True}
     recipe = plan.stages["pretrain"].and_then(own).and_then(Recipe((), forced))
-    return "pretraining", {**_run("pretrain", recipe, seed, bundles), "arm_kind": kind}
-
-
-def _run(stage: str, recipe: Recipe, seed: int | None, bundles: Path, *, base: str = "train") -> dict[str, Any]:
-    """What decides a bundle run: its configurations by name and content, and the options on top."""
-    folder = bundles / f"t3d_{stage}" / "configs"
-    names = [base, *recipe.overlays]
-    for name in names:
-        if not (folder / f"{name}.json").is_file():
-            there = ", ".join(sorted(file.stem for file in folder.glob("*.json")))
-            raise T3DError(f"the bundle t3d_{stage} has no configuration {name!r}; it has {there or 'none'}")
-    options = dict(recipe.options) if seed is None else {**recipe.options, "seed": seed}
-    hashes = [[name, sha256(folder / f"{name}.json")] for name in names]
-    return {"stage": stage, "configs": hashes, "options": options}
-
-
-def _cohort_settings(plan: Plan) -> dict[str, Any]:
-    """A datalist of the user's counts by its content; its images are taken to stay what they are."""
-    if "datalist" in plan.cohort:
-        file = Path(plan.cohort["datalist"])
-        if not file.is_file():
-            raise T3DError(f"the datalist {file} of the plan does not exist; correct its path")
-        return {"datalist": str(file), "sha256": sha256(file)}
-    return dict(plan.cohort)
+    return "pretraining", {**run_settings("pretrain", recipe, seed, bundles), "arm_kind": kind}
 
 
 def _cell(kind: str, settings: dict, needs: Mapping[str, str], name: str, group: str) -> Cell:

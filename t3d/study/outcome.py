@@ -51,6 +51,25 @@ class Outcome(NamedTuple):
             patients=[self.patients[row] for row in rows],
         )
 
+    def joined(self, other: "Outcome") -> "Outcome":
+        """The test cases of both: two folds of one cross-validation."""
+        if (self.kind, self.targets) != (other.kind, other.targets):
+            raise T3DError(f"folds were measured otherwise: {self.targets} and {other.targets}; run the study again")
+        return self._replace(
+            values=_beside(self.values, other.values),
+            labels=np.concatenate([self.labels, other.labels]),
+            lesion_sizes=_beside(self.lesion_sizes, other.lesion_sizes),
+            cases=[*self.cases, *other.cases],
+            patients=[*self.patients, *other.patients],
+        )
+
+
+def _beside(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(S, N, F) of the cases of both; NaN fills the slots that one of them has fewer."""
+    slots = max(len(one), len(other))
+    filled = [np.pad(part, ((0, slots - len(part)), (0, 0), (0, 0)), constant_values=np.nan) for part in (one, other)]
+    return np.concatenate(filled, axis=1)
+
 
 def measures(kind: str, rows: list[list], cases: list[str], patients: list[str], targets: list[str]) -> Outcome:
     """A measure of each case (N rows of F), None where there is none."""

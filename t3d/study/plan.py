@@ -6,16 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from t3d.errors import raise_faults
+from t3d.study.plan_cohort import read_cohort
 from t3d.study.plan_entries import Recipe, nearest, read_recipe, unknown_names, whole_numbers
 from t3d.study.plan_file import read_plan_file
+from t3d.study.plan_prompts import inline_prompts
 from t3d.study.plan_tasks import read_tasks
+from t3d.study.published_numbers import benchmarks
 
-SPLITS = ("training", "validation", "test")
 STAGES = ("pretrain", "classification", "segmentation")
+_NUMBERS = ("least_positives", "resamples")
 
 # How an arm comes to its encoder
 TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH = "trained", "untrained", "shuffled", "oracle", "scratch"
-KINDS = (TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH)
+GIVEN = "given"
+KINDS = (TRAINED, UNTRAINED, SHUFFLED, ORACLE, SCRATCH, GIVEN)
+_OF_AN_ARM = ("kind", "overlays", "options", "seeds", "control", "encoder")
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,14 @@ class Arm:
         recipe: what its training has besides that of the stage.
         seeds: some of the plan's.
         control: the arm with the same recipe and shuffled reports, if it is not the first of that kind.
+        encoder: of the kind ``given``: where its weights lie, if the command does not say.
     """
 
     kind: str
     recipe: Recipe
     seeds: tuple[int, ...]
     control: str | None = None
+    encoder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,8 @@ class Plan:
     """A study.
 
     Attributes:
-        cohort: ``{"phantoms": {..}}`` or ``{"datalist": absolute path}``.
+        cohort: ``{"phantoms": {..}}``, ``{"datalist": absolute path}`` or ``{"published": {..}}``; the last becomes
+            ``{"datalists": [one, or one for each fold], "classes"}`` when it is read.
         stages: stage -> what all its runs have.
         arms: name -> arm, in the order of the table.
         seeds: of trainings; an arm may have fewer of them.
@@ -48,6 +56,7 @@ class Plan:
         reference: the arm that is the zero line.
         least_positives: findings with fewer in the test list are left out.
         resamples: of patients.
+        benchmark: whose published numbers stand beside the results.
     """
 
     cohort: dict[str, Any]
@@ -58,6 +67,7 @@ class Plan:
     reference: str
     least_positives: int = 20
     resamples: int = 1000
+    benchmark: str | None = None
 
     def controls(self) -> dict[str, str]:
         """Arm -> the arm of shuffled reports that it is held against; none for those themselves."""
@@ -83,52 +93,34 @@ def make_plan(content: Mapping[str, Any], *, name: str) -> Plan:
     """Check the content of a plan.
 
     Args:
-        content: of the file, see ``read_plan_file``; the path of a datalist is absolute.
+        content: of the file, see ``read_plan_file``; its paths are absolute.
         name: of the file, for messages.
     """
     faults: list[str] = []
-    known = ("_comment_", "cohort", *STAGES, "arms", "seeds", "tasks", "reference", "least_positives", "resamples")
+    numbers = {key: content[key] for key in _NUMBERS if key in content}
+    known = ("_comment_", "cohort", *STAGES, "arms", "seeds", "tasks", "reference", *_NUMBERS, "benchmark")
     unknown_names(content, known, "the plan", faults)
-    cohort = _cohort(content.get("cohort"), faults)
+    cohort = read_cohort(content.get("cohort"), faults)
     stages = {stage: read_recipe(content.get(stage, {}), stage, faults) for stage in STAGES}
     seeds = content.get("seeds", [0])
     if not whole_numbers(seeds, least=0) or not seeds or len(set(seeds)) < len(seeds):
         faults.append(f"seeds is {seeds!r}; give a list of different whole numbers, such as [0, 1, 2]")
         seeds = [0]
     arms = _arms(content.get("arms"), seeds, faults)
-    tasks = read_tasks(content.get("tasks"), arms, faults)
+    tasks = inline_prompts(read_tasks(content.get("tasks"), arms, faults), faults)
     reference = content.get("reference", next(iter(arms), None))
     if arms and reference not in arms:
         faults.append(f"reference {reference!r} is no arm{nearest(reference, arms)}")
-    numbers = {key: content[key] for key in ("least_positives", "resamples") if key in content}
     faults += [
         f"{key} is {value!r}; give a whole number above 0"
         for key, value in numbers.items()
         if not whole_numbers([value], least=1)
     ]
+    benchmark = content.get("benchmark")
+    if benchmark is not None and benchmark not in benchmarks():
+        faults.append(f"benchmark {benchmark!r} has no published numbers{nearest(benchmark, benchmarks())}")
     raise_faults(faults, name)
-    return Plan(cohort, stages, arms, tuple(seeds), tasks, str(reference), **numbers)
-
-
-def _cohort(given: Any, faults: list[str]) -> dict[str, Any]:
-    if not isinstance(given, Mapping) or len(given) != 1 or next(iter(given)) not in ("phantoms", "datalist"):
-        faults.append('cohort must be {"phantoms": {..}} or {"datalist": "FILE"}')
-        return {}
-    if "datalist" in given:
-        return {"datalist": str(given["datalist"])}
-    made = given["phantoms"]
-    if not isinstance(made, Mapping):
-        faults.append("cohort phantoms is no object with training, validation, test, seed and shape")
-        return {}
-    unknown_names(made, (*SPLITS, "seed", "shape", "wordings"), "cohort phantoms", faults)
-    if not whole_numbers([made.get("wordings", 1)], least=1):
-        faults.append(f"cohort phantoms wordings is {made['wordings']!r}; give a number of wordings of each report")
-    faults += [
-        f"cohort phantoms {split} is {made.get(split)!r}; give the number of cases"
-        for split in SPLITS
-        if not whole_numbers([made.get(split)], least=1)
-    ]
-    return {"phantoms": {"seed": 0, "shape": 64, **made}}
+    return Plan(cohort, stages, arms, tuple(seeds), tasks, str(reference), benchmark=benchmark, **numbers)
 
 
 def _arms(given: Any, seeds: list[int], faults: list[str]) -> dict[str, Arm]:
@@ -137,7 +129,7 @@ def _arms(given: Any, seeds: list[int], faults: list[str]) -> dict[str, Arm]:
         return {}
     arms = {}
     for name, one in given.items():
-        recipe = read_recipe(one, f"arm {name}", faults, known=("kind", "overlays", "options", "seeds", "control"))
+        recipe = read_recipe(one, f"arm {name}", faults, known=_OF_AN_ARM)
         own = one.get("seeds", seeds) if isinstance(one, Mapping) else seeds
         if not isinstance(own, list) or not own or not all(seed in seeds for seed in own):
             faults.append(f"arm {name}: seeds is {own!r}; give some of the plan's, {seeds}")
@@ -152,5 +144,10 @@ def _arms(given: Any, seeds: list[int], faults: list[str]) -> dict[str, Arm]:
         control = one.get("control") if isinstance(one, Mapping) else None
         if control is not None and (control not in given or given[control].get("kind") != SHUFFLED):
             faults.append(f"arm {name}: control is {control!r}; name an arm of the kind {SHUFFLED!r}")
-        arms[name] = Arm(kind, recipe, tuple(own), control)
+        encoder = one.get("encoder") if isinstance(one, Mapping) else None
+        if kind != GIVEN and encoder is not None:
+            faults.append(f'arm {name}: an encoder is of the kind "given"; this one is {kind!r}')
+        if kind == GIVEN and (recipe.overlays or recipe.options):
+            faults.append(f"arm {name}: its encoder is trained already; leave out overlays and options")
+        arms[name] = Arm(kind, recipe, tuple(own), control, None if encoder is None else str(encoder))
     return arms

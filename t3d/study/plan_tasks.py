@@ -15,8 +15,8 @@ TASKS: dict[str, dict[str, Any]] = {
     "findings": {"labels": [ALL], **_RUN},
     "organs": {"labels": [ALL], **_RUN, "test_cases": None},
     "lesions": {"labels": [ALL], **_RUN, "test_cases": None},
-    "zero_shot": dict(_RUN),
-    "retrieval": dict(_RUN),
+    "zero_shot": {**_RUN, "prompts": None},
+    "retrieval": {**_RUN, "recall_at": [5]},
     "restoration": {"crops": 4, "corruption": 0.7, "regions": None, "test_cases": None, "arms": None},
 }
 STAGE_OF = {"findings": "classification", "organs": "segmentation", "lesions": "segmentation"}
@@ -51,6 +51,9 @@ def read_tasks(given: Any, arms: Collection[str], faults: list[str]) -> dict[str
             faults.append(
                 f'task {name}: labels is {labels!r}; give numbers of cases, or "all", such as [20, 50, "all"]'
             )
+        ks = tasks[name].get("recall_at", [1])
+        if not whole_numbers(ks, least=1) or not ks:
+            faults.append(f"task {name}: recall_at is {ks!r}; give numbers of candidates, such as [5, 10]")
         most = tasks[name].get("test_cases")
         if most is not None and not whole_numbers([most], least=1):
             faults.append(f"task {name}: test_cases is {most!r}; give a number of cases, or null for all")

@@ -1,11 +1,10 @@
-"""What a recipe's settings come to, read from a bundle's configurations."""
+"""What a recipe comes to, read from a bundle's configurations."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from t3d.errors import T3DError
-from t3d.files import read_json
-from t3d.phantoms.tissues import LABELS, LESIONS, ORGANS
+from t3d.files import read_json, sha256
 from t3d.study.plan import ORACLE, SCRATCH, Plan
 from t3d.study.plan_entries import Recipe
 
@@ -28,38 +27,50 @@ def recipe_settings(stage: str, recipe: Recipe, bundles: Path) -> dict[str, Any]
     return settings | recipe.options
 
 
-def arm_settings(plan: Plan, arm: str, bundles: Path) -> dict[str, Any] | None:
-    """``recipe_settings`` of an arm's pre-training; None where it has none."""
-    if plan.arms[arm].kind in (ORACLE, SCRATCH):
-        return None
-    return recipe_settings("pretrain", plan.stages["pretrain"].and_then(plan.arms[arm].recipe), bundles)
+def run_settings(
+    stage: str, recipe: Recipe, seed: int | None, bundles: Path, *, base: str = "train"
+) -> dict[str, Any]:
+    """What decides a bundle run: its configurations by name and content, and the options on top.
 
-
-def reads_text(plan: Plan, arm: str, bundles: Path) -> bool:
-    """Whether the network of an arm can be asked in words: it has a head for sentences or for whole reports."""
-    settings = arm_settings(plan, arm, bundles)
-    if settings is None:
-        return False
-    weights = (settings.get("sentence_weight", 0), settings.get("alignment_weight", 0))
-    return bool(settings.get("use_text", True)) and any(weights)
-
-
-def restores(plan: Plan, arm: str, bundles: Path) -> bool:
-    """Whether the network of an arm restores corrupted crops."""
-    settings = arm_settings(plan, arm, bundles)
-    return settings is not None and bool(settings.get("restoration_weight"))
-
-
-def restoration_settings(plan: Plan) -> dict[str, Any]:
-    """What decides the task ``restoration`` but the network: of phantoms the regions are known.
+    Args:
+        stage: such as "pretrain".
+        recipe: its overlays and options.
+        seed: of a training.
+        bundles: see ``recipe_settings``.
+        base: the configuration below the overlays.
 
     Raises:
-        T3DError: no regions for a datalist of the user's.
+        T3DError: the bundle has no configuration of a name.
     """
-    wanted = {key: value for key, value in plan.tasks["restoration"].items() if key != "arms"}
-    if wanted["regions"] is None:
-        if "phantoms" not in plan.cohort:
-            raise T3DError("task restoration: give its regions, the label values of organs and of lesions")
-        organs = [LABELS[name] for name in ORGANS if name not in ("background", "muscle", "fat")]
-        wanted["regions"] = {"organs": organs, "lesions": [LABELS[name] for name in LESIONS]}
-    return {"task": "restoration", **wanted}
+    folder = bundles / f"t3d_{stage}" / "configs"
+    names = [base, *recipe.overlays]
+    for name in names:
+        if not (folder / f"{name}.json").is_file():
+            there = ", ".join(sorted(file.stem for file in folder.glob("*.json")))
+            raise T3DError(f"the bundle t3d_{stage} has no configuration {name!r}; it has {there or 'none'}")
+    options = dict(recipe.options) if seed is None else {**recipe.options, "seed": seed}
+    hashes = [[name, sha256(folder / f"{name}.json")] for name in names]
+    return {"stage": stage, "configs": hashes, "options": options}
+
+
+class Abilities(NamedTuple):
+    """What the network of an arm can be asked beside its encoder.
+
+    Attributes:
+        reads_text: it has a head for sentences or for whole reports.
+        restores: it restores corrupted crops.
+    """
+
+    reads_text: bool
+    restores: bool
+
+
+def abilities(plan: Plan, arm: str, bundles: Path) -> Abilities:
+    """Those of an arm by the recipe of its pre-training; none where it has none."""
+    if plan.arms[arm].kind in (ORACLE, SCRATCH):
+        return Abilities(reads_text=False, restores=False)
+    settings = recipe_settings("pretrain", plan.stages["pretrain"].and_then(plan.arms[arm].recipe), bundles)
+    heads = settings.get("sentence_weight", 0) or settings.get("alignment_weight", 0)
+    return Abilities(
+        reads_text=bool(settings.get("use_text", True) and heads), restores=bool(settings.get("restoration_weight"))
+    )

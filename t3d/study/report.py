@@ -11,12 +11,14 @@ from matplotlib.figure import Figure
 
 from t3d.atomic import write_atomically
 from t3d.study.comparison import GAP, MEAN, Row
+from t3d.study.value_text import said
 
 # in the Markdown table
 SHOWN = (
     "auroc", "skill", "dice", "surface_dice", "froc", "sensitivity@1", "lesion_sensitivity",
-    "false_positives_per_case", "recall@5", "error_in_lesions", "text_gain_in_lesions", "error_in_body",
+    "false_positives_per_case", "error_in_lesions", "text_gain_in_lesions", "error_in_body",
 )  # fmt: skip
+RECALL = "recall@"  # .. at any number
 # .. and as a panel of the figure: one measure of each task
 PRIMARY = ("auroc", "dice", "froc", "recall@5", "error_in_lesions")
 NAMES = {
@@ -28,7 +30,13 @@ CSV, TABLE, FIGURE = "results.csv", "results.md", "results.png"
 
 
 def write_report(
-    out_dir: Path, rows: Sequence[Row], *, arms: Sequence[str], reference: str, notes: Sequence[str]
+    out_dir: Path,
+    rows: Sequence[Row],
+    *,
+    arms: Sequence[str],
+    reference: str,
+    notes: Sequence[str],
+    published: Sequence[str] = (),
 ) -> None:
     """Write the three files; the same rows give the same bytes.
 
@@ -38,13 +46,14 @@ def write_report(
         arms: in the order of table and figure.
         reference: the zero line.
         notes: sentences below the table: what was left out, what is missing.
+        published: lines of a table of published numbers, between the tables and the notes.
     """
     picture = io.BytesIO()
     draw(rows, arms=arms, reference=reference).savefig(picture, format="png", dpi=120, metadata={"Software": None})
     write_atomically(
         {
             out_dir / FIGURE: picture.getvalue(),
-            out_dir / TABLE: as_markdown(rows, arms=arms, notes=notes).encode(),
+            out_dir / TABLE: as_markdown(rows, arms=arms, notes=notes, published=published).encode(),
             out_dir / CSV: as_csv(rows).encode(),
         }
     )
@@ -59,10 +68,13 @@ def as_csv(rows: Sequence[Row]) -> str:
     return stream.getvalue()
 
 
-def as_markdown(rows: Sequence[Row], *, arms: Sequence[str], notes: Sequence[str]) -> str:
+def as_markdown(
+    rows: Sequence[Row], *, arms: Sequence[str], notes: Sequence[str], published: Sequence[str] = ()
+) -> str:
     """Tables of the means: arms as rows, budgets of labels as columns; values, differences, shares of the gap."""
     parts = []
-    for task, metric in dict.fromkeys((row.task, row.metric) for row in rows if row.metric in SHOWN):
+    shown = [row for row in rows if row.metric in SHOWN or row.metric.startswith(RECALL)]
+    for task, metric in dict.fromkeys((row.task, row.metric) for row in shown):
         mine = [row for row in rows if (row.task, row.metric, row.target) == (task, metric, MEAN)]
         for against in dict.fromkeys(row.against for row in mine):
             title = f"{metric} minus that of {against}" if against else metric
@@ -75,7 +87,7 @@ def as_markdown(rows: Sequence[Row], *, arms: Sequence[str], notes: Sequence[str
             parts += [f"### {task}: {title}", "", *_table(gap, arms, "")]
     head = "# Result of the study\n\nMeans over findings or classes and seeds, with 95 % intervals over patients."
     below = ["## Notes", "", *(f"- {note}" for note in notes)] if notes else []
-    return "\n".join([head, "", *parts, *below]) + "\n"
+    return "\n".join([head, "", *parts, *published, *below]) + "\n"
 
 
 def _table(rows: Sequence[Row], arms: Sequence[str], against: str) -> list[str]:
@@ -85,7 +97,7 @@ def _table(rows: Sequence[Row], arms: Sequence[str], against: str) -> list[str]:
     titles = [_budget(budget) or "value" for budget in budgets]
     lines = ["| arm | " + " | ".join(titles) + " |", "|---" * (len(budgets) + 1) + "|"]
     for name in names:
-        cells = [_shown(found.get((name, budget)), signed=bool(against)) for budget in budgets]
+        cells = [said(found.get((name, budget)), signed=bool(against)) for budget in budgets]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return [*lines, ""]
 
@@ -108,14 +120,6 @@ def _by_finding(rows: Sequence[Row], arms: Sequence[str]) -> list[str]:
         positives = next(row.positives for row in own if row.target == target)
         lines.append(f"| {target.replace('_', ' ')} | {positives} | " + " | ".join(shown) + " |")
     return [*lines, ""]
-
-
-def _shown(row: Row | None, *, signed: bool) -> str:
-    if row is None or row.value is None:
-        return "-"
-    form = "{:+.3f}" if signed else "{:.3f}"
-    value = form.format(row.value)
-    return value if row.low is None else f"{value} ({form.format(row.low)} to {form.format(row.high)})"
 
 
 def _budget(labels: Any) -> str:

@@ -75,6 +75,10 @@ def _work_of(kind: str) -> Callable[[Work], None]:
         from t3d.study.cells_data import probe_cell
 
         return probe_cell
+    if kind == "given":
+        from t3d.study.given_encoder import given_cell
+
+        return given_cell
     from t3d.study import cells_model
 
     return {

@@ -2,17 +2,19 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from t3d.errors import T3DError
 from t3d.pack.packages import find_bundles
+from t3d.study.brought import with_cohort, with_encoders
 from t3d.study.cohort import sizes_of
 from t3d.study.comparison import GAP, Compared, Row, compare
 from t3d.study.graph import COHORT, Graph, Place, make_graph
 from t3d.study.guards import same_numbers
 from t3d.study.outcome import FROC, SCORES, Outcome, read_outcomes
 from t3d.study.plan import ORACLE, Plan, read_plan
+from t3d.study.published_numbers import beside
 from t3d.study.report import BY_SIZE, TABLE, write_report
 from t3d.study.run import CELLS, is_done, run_cells, share_of
 from t3d.study.segmentation_outcomes import KINDS_OF
@@ -30,6 +32,8 @@ def run_study(
     workers: int = 1,
     job: tuple[int, int] | None = None,
     bundles_dir: Path | None = None,
+    cohort_dir: str | None = None,
+    encoder: str | None = None,
     dry_run: bool = False,
 ) -> list[str]:
     """Run a plan; see ``t3d.study.command.study``.
@@ -42,12 +46,14 @@ def run_study(
     """
     read = read_plan(plan)
     bundles = find_bundles(bundles_dir, _NEEDED)[0].parent.resolve()
-    graph = make_graph(read, bundles)
     out_dir = out_dir.absolute()
     if any(mark in str(out_dir) for mark in ("#", "::", "$", "@", "%")):
         raise T3DError(
             f"out_dir {out_dir} has a character that means something else to MONAI's configurations; name another"
         )
+    read = with_encoders(read, encoder)
+    read, about = with_cohort(read, cohort_dir, out_dir / COHORT)
+    graph = make_graph(read, bundles)
     if dry_run:
         for cell in graph.cells.values():
             logger.info("%-5s %s (%s)", "done" if is_done(out_dir, cell.key) else "to do", cell.name, cell.key)
@@ -57,15 +63,15 @@ def run_study(
     mine = graph.cells if job is None else share_of(graph.cells, job)
     faults = run_cells(mine, out_dir, bundles=bundles, workers=workers)
     if job is None:
-        write_table(read, graph, out_dir)
+        write_table(read, graph, out_dir, about)
         logger.info("table in %s", out_dir / TABLE)
     return [f"{graph.cells[key].name}: {fault}" for key, fault in faults.items()]
 
 
-def write_table(plan: Plan, graph: Graph, out_dir: Path) -> None:
-    """Compare what is done and write the three files."""
+def write_table(plan: Plan, graph: Graph, out_dir: Path, about: Sequence[str] = ()) -> None:
+    """Compare what is done and write the three files; ``about`` are notes on the cohort."""
     rows: list[Row] = []
-    notes: dict[str, None] = {}
+    notes: dict[str, None] = dict.fromkeys(about)
     cohort = next(cell.key for cell in graph.cells.values() if cell.kind == COHORT)
     sizes = sizes_of(out_dir / CELLS / cohort)
     for task, labels in dict.fromkeys((place.task, place.labels) for place in graph.places):
@@ -96,7 +102,8 @@ def write_table(plan: Plan, graph: Graph, out_dir: Path) -> None:
         notes[f"{name}: only seed {', '.join(map(str, own))}; its differences are of that"] = None
     seeds = f"{len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
     notes[f"{seeds}; {plan.resamples} resamples of the test patients, the same for all arms and seeds"] = None
-    write_report(out_dir, rows, arms=list(plan.arms), reference=plan.reference, notes=list(notes))
+    published = [] if plan.benchmark is None else beside(plan.benchmark, rows, arms=list(plan.arms))
+    write_report(out_dir, rows, arms=list(plan.arms), reference=plan.reference, notes=list(notes), published=published)
 
 
 def _compared(plan: Plan, task: str, labels: int | str | None, outcomes: dict[str, dict[int, Outcome]]) -> Compared:
@@ -138,5 +145,6 @@ def _outcomes(places: Iterable[Place], out_dir: Path) -> dict[str, dict[str, dic
     found: dict[str, dict[str, dict[int, Outcome]]] = {}
     for place in places:
         for one in read_outcomes(out_dir / CELLS / place.key):
-            found.setdefault(one.kind, {}).setdefault(place.arm, {})[place.seed] = one
+            seeds = found.setdefault(one.kind, {}).setdefault(place.arm, {})
+            seeds[place.seed] = seeds[place.seed].joined(one) if place.seed in seeds else one  # folds
     return found
