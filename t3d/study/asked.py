@@ -58,8 +58,7 @@ def _fine_tuning(plan: Plan, task: str, seed: int, bundles: Path) -> dict[str, A
     stage, wanted = STAGE_OF[task], plan.tasks[task]
     recipe = plan.stages[stage].and_then(Recipe(tuple(wanted["overlays"]), dict(wanted["options"])))
     settings = {**run_settings(stage, recipe, seed, bundles), "task": stage if stage == "segmentation" else task}
-    if wanted.get("test_cases"):
-        settings["test_cases"] = wanted["test_cases"]
+    settings |= {key: wanted[key] for key in ("test_cases", "tolerance_mm") if wanted.get(key)}
     if task == "lesions" and not recipe_settings(stage, recipe, bundles).get("lesion_classes"):
         raise T3DError("task lesions: no class is named as lesions; give it the option lesion_classes")
     return settings

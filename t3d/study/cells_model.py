@@ -83,8 +83,11 @@ def fine_tuning_cell(work: "Work") -> None:
     options |= work.settings["options"]
     if not (work.folder / _MODEL_RECORD).is_file():
         _run(work, options=options)
-    measured = {"datalist_file": _few_test_cases(work)} if "test_cases" in work.settings else {}
-    _run(work, "evaluate", options={**options, **measured, "overwrite": True})
+    if "test_cases" in work.settings:
+        options["datalist_file"] = _few_test_cases(work)
+    if "tolerance_mm" in work.settings:
+        options["tolerance_mm"] = work.settings["tolerance_mm"]
+    _run(work, "evaluate", options={**options, "overwrite": True})
     metrics = read_json(work.folder / "eval" / "metrics.json", what="evaluation", remedy=_REMEDY)
     read = _findings if work.settings["task"] == "findings" else segmentation_outcomes
     write_outcomes(work.folder, *read(metrics["per_case"]))

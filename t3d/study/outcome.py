@@ -15,6 +15,7 @@ from t3d.errors import T3DError
 FILE = "outcome_{}.npz"
 SCORES = "scores"  # against labels: AUROC and skill
 FROC = "froc"  # of single lesions: sensitivity at fixed false positives; every other kind is a measure of each case
+SAME_INPUT = "_corrupted"  # end of the kinds that no network has a part in: equal for all arms
 _NONE = np.zeros((0, 0, 0))
 
 

@@ -13,8 +13,8 @@ _RUN: dict[str, Any] = {"overlays": [], "options": {}, "arms": None}
 TASKS: dict[str, dict[str, Any]] = {
     "probe": {"labels": [ALL], "pool": None, "draws": 10, "strides": [8, 16, 32], "l2": 100.0, "arms": None},
     "findings": {"labels": [ALL], **_RUN},
-    "organs": {"labels": [ALL], **_RUN, "test_cases": None},
-    "lesions": {"labels": [ALL], **_RUN, "test_cases": None},
+    "organs": {"labels": [ALL], **_RUN, "test_cases": None, "tolerance_mm": None},
+    "lesions": {"labels": [ALL], **_RUN, "test_cases": None, "tolerance_mm": None},
     "zero_shot": {**_RUN, "prompts": None},
     "retrieval": {**_RUN, "recall_at": [5]},
     "restoration": {"crops": 4, "corruption": 0.7, "regions": None, "test_cases": None, "arms": None},
@@ -57,6 +57,11 @@ def read_tasks(given: Any, arms: Collection[str], faults: list[str]) -> dict[str
         most = tasks[name].get("test_cases")
         if most is not None and not whole_numbers([most], least=1):
             faults.append(f"task {name}: test_cases is {most!r}; give a number of cases, or null for all")
+        tolerance = tasks[name].get("tolerance_mm")
+        if tolerance is not None and (not isinstance(tolerance, int | float) or tolerance <= 0):
+            faults.append(
+                f"task {name}: tolerance_mm is {tolerance!r}; give millimetres, or null for the bundle's own"
+            )
         if "overlays" in TASKS[name]:
             read_recipe(one, f"task {name}", faults, known=tuple(TASKS[name]))
         else:

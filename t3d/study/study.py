@@ -12,7 +12,7 @@ from t3d.study.cohort import sizes_of
 from t3d.study.comparison import GAP, Compared, Row, compare
 from t3d.study.graph import COHORT, Graph, Place, make_graph
 from t3d.study.guards import same_numbers
-from t3d.study.outcome import FROC, SCORES, Outcome, read_outcomes
+from t3d.study.outcome import FROC, SAME_INPUT, SCORES, Outcome, read_outcomes
 from t3d.study.plan import ORACLE, Plan, read_plan
 from t3d.study.published_numbers import beside
 from t3d.study.report import BY_SIZE, TABLE, write_report
@@ -22,6 +22,11 @@ from t3d.study.size_classes import CLASSES, lesion_size_classes, size_classes
 
 logger = logging.getLogger(__name__)
 
+_SIZES = {
+    SCORES: "small and large: positives whose largest lesion lies below or above the median of their finding, against "
+    "all cases without it",
+    FROC: "small and large lesions: below or above the median volume of their class; false positives count for both",
+}
 _NEEDED = ("t3d_pretrain", "t3d_segmentation", "t3d_classification")
 
 
@@ -85,18 +90,15 @@ def write_table(plan: Plan, graph: Graph, out_dir: Path, about: Sequence[str] = 
             if kind not in KINDS_OF.get(task, [kind]):
                 continue  # tasks may share a cell
             compared = _compared(plan, task, labels, outcomes)
-            notes |= dict.fromkeys(f"{task}: {said}" for said in same_numbers(outcomes))
+            if not kind.endswith(SAME_INPUT):
+                notes |= dict.fromkeys(f"{task}: {said}" for said in same_numbers(outcomes))
             rows += compared.rows
             if compared.left_out:
                 few = f"fewer than {plan.least_positives} positives in the test list"
                 notes[f"{task}: left out for {few}: {', '.join(compared.left_out)}"] = None
             if kind == FROC or (kind == SCORES and sizes):
                 rows += _by_size(plan, task, labels, outcomes, sizes)
-    if sizes:
-        notes[
-            "small and large: positives whose largest lesion lies below or above the median of their finding, against "
-            "all cases without it"
-        ] = None
+                notes[_SIZES[kind]] = None
     fewer = {name: arm.seeds for name, arm in plan.arms.items() if set(arm.seeds) != set(plan.seeds)}
     for name, own in fewer.items():
         notes[f"{name}: only seed {', '.join(map(str, own))}; its differences are of that"] = None
