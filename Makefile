@@ -1,10 +1,10 @@
 # Each target makes the virtual environment it needs, once; PYTHON may be any Python 3.10 to 3.12.
 PYTHON ?= python3
 DEMO_DIR ?= demo
-DEMO_CASES ?= 80
+DEMO_CASES ?= 800
 DEMO_SEED ?= 0
 # share of the training cases whose labels the downstream stages see
-DEMO_LABELS ?= 0.2
+DEMO_LABELS ?= 0.1
 # what the text maps look for
 DEMO_SENTENCE ?= Large right pleural effusion.
 
@@ -31,8 +31,16 @@ comma = ,
 space = $(subst ,, )
 # where a stage leaves its models and results: $(call into,FOLDER)
 into = --ckpt_dir "$D/$(1)/models" --output_dir "$D/$(1)/eval"
-# The three beginnings that are compared, with the same few labels each
+# What a demonstration of minutes can learn: findings that are large at 8 mm, an encoder that is cheap on a processor
+# (docs/encoders.md), and so many steps
+DEMO_FINDINGS = [cardiomegaly,hepatic_steatosis,pericardial_effusion,pleural_effusion,splenomegaly]
+SMALL = --backbone segres --feature_size 32 --stem_stride 4 --amp True --spacing "[8.0, 8.0, 8.0]"
+PRETRAIN = $(SMALL) --batch_size 16 --steps_per_epoch 25
+SEGMENT = $(SMALL) --crop_size 32 --batch_size 2 --crops_per_case 4 --max_epochs 10
+CLASSIFY = $(SMALL) --batch_size 16
+# The beginnings that are compared, with the same few labels each; shuffled: T3D's recipe with other patients' reports
 STARTS = t3d twin scratch
+FINDING_STARTS = t3d shuffled twin scratch
 few_labels = --label_fraction $(DEMO_LABELS) $(if $(filter scratch,$(1)),,--encoder_weights "$D/$(1)/models/encoder.safetensors")
 
 # MONAI versions that a MONAI Label server is tested with; their environments are .venv-label-VERSION
@@ -122,23 +130,28 @@ demo: demo-summary
 
 $D/data/datalist.json: | .venv-demo/ready
 	@echo "==> 1/7 making $(DEMO_CASES) phantom CTs with reports in $D/data"
-	@$(DEMO_PYTHON) -m t3d phantoms --out_dir "$D/data" --cases $(DEMO_CASES) --seed $(DEMO_SEED) --shape 64
+	@$(DEMO_PYTHON) -m t3d phantoms --out_dir "$D/data" --cases $(DEMO_CASES) --seed $(DEMO_SEED) --shape 48 \
+		--findings "$(DEMO_FINDINGS)" --workers 2
 
 $D/t3d/models/encoder.json: $D/data/datalist.json
 	@echo "==> 2/7 pre-training T3D into $D/t3d"
-	@$(RUN) $(call config,pretrain,train demo) $(call into,t3d)
+	@$(RUN) $(call config,pretrain,train demo) $(PRETRAIN) $(call into,t3d)
 
 $D/twin/models/encoder.json: $D/data/datalist.json
 	@echo "==> 2/7 pre-training its vision-only twin into $D/twin"
-	@$(RUN) $(call config,pretrain,train demo vision_only) $(call into,twin)
+	@$(RUN) $(call config,pretrain,train demo vision_only) $(PRETRAIN) $(call into,twin)
+
+$D/shuffled/models/encoder.json: $D/data/datalist.json
+	@echo "==> 2/7 pre-training with other patients' reports, the control, into $D/shuffled"
+	@$(RUN) $(call config,pretrain,train demo) $(PRETRAIN) $(call into,shuffled) --shuffle_reports True
 
 $D/t3d/eval/gauges.json: $D/t3d/models/encoder.json
 	@echo "==> 3/7 measuring T3D on held-out phantoms"
-	@$(RUN) $(call config,pretrain,train demo evaluate) $(call into,t3d)
+	@$(RUN) $(call config,pretrain,train demo evaluate) $(PRETRAIN) $(call into,t3d) --gauge_repeats 1
 
 $D/twin/eval/gauges.json: $D/twin/models/encoder.json
 	@echo "==> 3/7 measuring the twin on held-out phantoms"
-	@$(RUN) $(call config,pretrain,train demo vision_only evaluate) $(call into,twin)
+	@$(RUN) $(call config,pretrain,train demo vision_only evaluate) $(PRETRAIN) $(call into,twin) --gauge_repeats 1
 
 $D/features/done: $D/t3d/models/encoder.json
 	@echo "==> 4/7 computing T3D's features of the held-out phantoms into $D/features"
@@ -147,32 +160,32 @@ $D/features/done: $D/t3d/models/encoder.json
 		--sentence_file "$D/sentence.txt"
 	@touch $@
 
-# an encoder is needed by the two starts that have one
-$(foreach stage,segmentation classification,$(foreach start,t3d twin,$D/$(stage)_$(start)/models/model.json)): \
-	$D/t3d/models/encoder.json $D/twin/models/encoder.json
+# an encoder is needed by the starts that have one
+$(foreach stage,segmentation classification,$(foreach start,t3d shuffled twin,$D/$(stage)_$(start)/models/model.json)): \
+	$(foreach start,t3d shuffled twin,$D/$(start)/models/encoder.json)
 
 $D/segmentation_%/models/model.json: $D/data/datalist.json
 	@echo "==> 5/7 training segmentation ($*) with $(DEMO_LABELS) of the labels into $D/segmentation_$*"
-	@$(RUN) $(call config,segmentation,train demo) $(call into,segmentation_$*) $(call few_labels,$*)
+	@$(RUN) $(call config,segmentation,train demo) $(SEGMENT) $(call into,segmentation_$*) $(call few_labels,$*)
 
 $D/segmentation_%/eval/metrics.json: $D/segmentation_%/models/model.json
 	@echo "==> 5/7 measuring segmentation ($*) on held-out phantoms"
-	@$(RUN) $(call config,segmentation,train demo evaluate) $(call into,segmentation_$*) --overwrite True
+	@$(RUN) $(call config,segmentation,train demo evaluate) $(SEGMENT) $(call into,segmentation_$*) --overwrite True
 
 $D/classification_%/models/model.json: $D/data/datalist.json
 	@echo "==> 6/7 training classification ($*) with $(DEMO_LABELS) of the labels into $D/classification_$*"
-	@$(RUN) $(call config,classification,train demo) $(call into,classification_$*) $(call few_labels,$*)
+	@$(RUN) $(call config,classification,train demo$(if $(filter scratch,$*),, linear_probe)) $(CLASSIFY) $(call into,classification_$*) $(call few_labels,$*)
 
 $D/classification_%/eval/metrics.json: $D/classification_%/models/model.json
 	@echo "==> 6/7 measuring classification ($*) on held-out phantoms"
-	@$(RUN) $(call config,classification,train demo evaluate) $(call into,classification_$*) --overwrite True
+	@$(RUN) $(call config,classification,train demo$(if $(filter scratch,$*),, linear_probe) evaluate) $(CLASSIFY) $(call into,classification_$*) --overwrite True
 
 demo-phantoms: $D/data/datalist.json
-demo-pretrain: $D/t3d/models/encoder.json $D/twin/models/encoder.json
+demo-pretrain: $(foreach start,t3d shuffled twin,$D/$(start)/models/encoder.json)
 demo-evaluate: $D/t3d/eval/gauges.json $D/twin/eval/gauges.json
 demo-features: $D/features/done
 demo-segmentation: $(STARTS:%=$D/segmentation_%/eval/metrics.json)
-demo-classification: $(STARTS:%=$D/classification_%/eval/metrics.json)
+demo-classification: $(FINDING_STARTS:%=$D/classification_%/eval/metrics.json)
 
 demo-summary: demo-pretrain demo-evaluate demo-features demo-segmentation demo-classification
 	@echo "==> 7/7 writing the report page"

@@ -61,7 +61,7 @@ def phantoms(
         montage: also write montage.png; --nomontage leaves it out.
         workers: processes side by side.
         wordings: of each report; pre-training shows another one of 2 or more whenever it draws the case.
-        findings: that patients may have, such as "[splenomegaly,pleural_effusion]"; all of them if not given.
+        findings: that patients may have, such as splenomegaly,pleural_effusion; all of them if not given.
     """
     from t3d.phantoms import phantoms as write_phantoms
 

@@ -78,6 +78,8 @@ def test_only_the_wanted_findings_and_all_else_as_it_was():
 
 def test_a_cohort_of_some_findings(tmp_path):
     listed = phantoms(tmp_path / "a", cases=3, shape=32, findings=["splenomegaly", "pleural_effusion"], montage=False)
+    again = phantoms(tmp_path / "a", cases=3, shape=32, findings="[pleural_effusion, splenomegaly]", montage=False)
+    assert again == listed
     items = [item for part in json.loads(listed.read_text()).values() for item in part]
     assert {tuple(item["findings"]) for item in items} == {("pleural_effusion", "splenomegaly")}
     with pytest.raises(T3DError, match="other settings"):

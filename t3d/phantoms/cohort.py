@@ -144,7 +144,8 @@ def _whole(name: str, value: object, *, least: int) -> int:
 
 def _findings(given: Sequence[str] | str | None) -> list[str]:
     """The wanted findings in the order of ``FINDINGS``."""
-    wanted = FINDINGS if given is None else [given] if isinstance(given, str) else list(given)
+    named = given.strip("()[] ").split(",") if isinstance(given, str) else given
+    wanted = FINDINGS if named is None else [str(name).strip() for name in named]
     unknown = [name for name in wanted if name not in FINDINGS]
     if unknown or not wanted:
         raise T3DError(f"findings is {given!r}; name some of {', '.join(FINDINGS)}.")
