@@ -24,6 +24,7 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of long modules come first, each module's own in their order."""
     place = {f"test_{name}": number for number, name in enumerate(LONG)}
+    assert all(Path(__file__).with_name(f"{name}.py").is_file() for name in place), "a module of LONG has another name"
     items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
 
 
