@@ -92,7 +92,7 @@ def finish(line: list[str], folder: Path) -> subprocess.CompletedProcess:
 
 
 def finish_here(line: list[str], folder: Path) -> subprocess.CompletedProcess:
-    """``finish`` in this process, for what is said and done before a training: a process takes seconds for imports.
+    """``finish`` in this process, where the process itself is not what is tested: it takes seconds for its imports.
 
     What loggers say is not caught.
     """

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from t3d.study.lock import locked
-
 # Modules of half a minute and more. They are begun first: a long one that is begun last keeps one worker busy while
-# the other has nothing left (``make test`` tells xdist to keep this order).
+# the other has nothing left.
 LONG = (
     *("study_run", "export_segmentation", "golden_runs", "prepared_bundles", "golden_old_files", "segres_bundles"),
     *("stem_bundles", "pretrain_resume", "segmentation_resume", "segmentation_bundle", "pretrain_bundle", "api"),
@@ -19,6 +17,12 @@ LONG = (
     *("without_text_packages", "classification_faults", "export_classification", "export_pretrain", "gather"),
     *("segmentation_start", "study_cells", "tracking", "real_ct", "wheel", "diverged", "engine_options"),
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let xdist keep the order of the modules, where it would begin with those of the most tests."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,6 +52,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
     """A folder that one worker of the run makes; each other gets a copy of its own."""
+    from t3d.study.lock import locked
 
     def folder_of(name: str, make: Callable[[Path], object]) -> Path:
         folder = tmp_path_factory.mktemp(name)
