@@ -81,8 +81,7 @@ MEASURED = $(if $(COVERAGE),--cov=t3d --cov-report=term:skip-covered --cov-fail-
 
 test: .venv-test/ready
 	@echo "==> running the tests, two modules at a time"
-	@OMP_NUM_THREADS=1 $(TEST_PYTHON) -m pytest -q -rs --numprocesses 2 --dist loadfile --no-loadscope-reorder \
-		$(MEASURED)
+	@OMP_NUM_THREADS=1 $(TEST_PYTHON) -m pytest -q -rs --numprocesses 2 --dist loadfile $(MEASURED)
 
 .venv-label-%/ready: pyproject.toml scripts/environment.sh scripts/label_environment.sh
 	@scripts/label_environment.sh .venv-label-$* $*

@@ -92,20 +92,24 @@ def finish(line: list[str], folder: Path) -> subprocess.CompletedProcess:
 
 
 def finish_here(line: list[str], folder: Path) -> subprocess.CompletedProcess:
-    """``finish`` in this process, for what a run says before it begins: a process takes seconds for its imports.
+    """``finish`` in this process, where the process itself is not what is tested: it takes seconds for its imports.
 
     What loggers say is not caught.
     """
     module, arguments = line[2], line[3:]
+    if module == "monai.bundle":
+        arguments = [*arguments, "--logging_file", "False"]  # it is for the whole process
     folder.mkdir(parents=True, exist_ok=True)
     out, err, status = io.StringIO(), io.StringIO(), 0
     here, hook, argv = os.getcwd(), sys.excepthook, sys.argv
     os.chdir(folder)
-    sys.excepthook, sys.argv = sys.__excepthook__, [module, *arguments, "--logging_file", "False"]
+    sys.excepthook, sys.argv = sys.__excepthook__, [module, *arguments]
     try:
         with redirect_stdout(out), redirect_stderr(err):
             try:
                 runpy.run_module(module, run_name="__main__")
+            except SystemExit as end:
+                status = end.code if isinstance(end.code, int) else int(end.code is not None)
             except Exception as error:  # as at the top of a process
                 sys.excepthook(type(error), error, error.__traceback__)
                 status = 1

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from t3d.study.lock import locked
-
 # Modules of half a minute and more. They are begun first: a long one that is begun last keeps one worker busy while
-# the other has nothing left (``make test`` tells xdist to keep this order).
+# the other has nothing left.
 LONG = (
     *("study_run", "export_segmentation", "golden_runs", "prepared_bundles", "golden_old_files", "segres_bundles"),
     *("stem_bundles", "pretrain_resume", "segmentation_resume", "segmentation_bundle", "pretrain_bundle", "api"),
@@ -21,9 +19,16 @@ LONG = (
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let xdist keep the order of the modules, where it would begin with those of the most tests."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of long modules come first, each module's own in their order."""
     place = {f"test_{name}": number for number, name in enumerate(LONG)}
+    assert all(Path(__file__).with_name(f"{name}.py").is_file() for name in place), "a module of LONG has another name"
     items.sort(key=lambda item: place.get(item.path.stem, len(LONG)))
 
 
@@ -47,6 +52,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
     """A folder that one worker of the run makes; each other gets a copy of its own."""
+    from t3d.study.lock import locked
 
     def folder_of(name: str, make: Callable[[Path], object]) -> Path:
         folder = tmp_path_factory.mktemp(name)

@@ -263,4 +263,5 @@ def test_published_numbers_are_whole_and_on_their_page():
             assert row["read"].split(",")[0].split(":")[0] in ("yes", "no", "in a listing of results (wizwand.com)")
     page = as_page()
     assert (REPOSITORY / "docs" / "published_numbers.md").read_text() == page, f"make it anew from {FILE.name}"
-    assert page.count(f"| {NOT_RUN} |") == sum(len(entry["rows"]) for entry in published_numbers().values())
+    compared = [row for entry in published_numbers().values() for row in entry["rows"] if row["ours"]]
+    assert page.count(f"| {NOT_RUN} |") == len(compared)

@@ -8,6 +8,7 @@ import sys
 import nibabel as nib
 import numpy as np
 import pytest
+from bundle_runs import finish_here
 from matplotlib.image import imread
 
 from t3d.check.cohort import check_cohort
@@ -163,13 +164,13 @@ def test_command_line(small):
     assert json.loads((folder / "out.json").read_text())["faults"] == []
     assert imread(folder / "pages" / "check_001.png").std() > 0.05
     (folder / "k1.nii.gz").write_bytes(b"")
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    done = finish_here(command, folder)
     assert done.returncode == 1 and "out.json is already there" in done.stderr and done.stdout == ""
-    done = subprocess.run([*command, "--overwrite", "True"], cwd=folder, capture_output=True, text=True)
+    done = finish_here([*command, "--overwrite", "True"], folder)
     assert done.returncode == 1 and "FAULTS: 1\n  image: case k1: file has 0 bytes; copy" in done.stdout
     (fault,) = json.loads((folder / "out.json").read_text())["faults"]
     assert (fault["case_id"], fault["split"], fault["kind"]) == ("k1", "training", "image")
-    assert subprocess.run([*command, "--fastt"], cwd=folder, capture_output=True).returncode == 2
+    assert finish_here([*command, "--fastt"], folder).returncode == 2
 
 
 @pytest.mark.parametrize(

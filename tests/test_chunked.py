@@ -103,6 +103,19 @@ def test_the_last_chunk_is_not_made_again_and_is_left_before_another_one_is():
     assert left == [(3, 3), (2, 4), (1, 5)]
 
 
+@pytest.mark.parametrize("chunk", [10, 64])
+def test_a_chunk_of_all_is_made_once(chunk):
+    made = []
+
+    def encode(part):
+        made.append(len(part))
+        return part.square()
+
+    windows = torch.arange(10.0, requires_grad=True)
+    in_chunks(encode, windows, chunk=chunk).sum().backward()
+    assert made == [10] and torch.equal(windows.grad, 2 * torch.arange(10.0))
+
+
 def test_a_chunk_of_none_is_refused():
     with pytest.raises(Exception, match="text_chunk 0"):
         build(text_chunk=0)

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
-from bundle_runs import finish
+from bundle_runs import finish_here
 from classification_runs import BUNDLE, NAMES, TINY, command, config_files, infer, places, run
 from dicom_writer import write_series
 from monai.bundle import ConfigWorkflow, load, verify_metadata, verify_net_in_out
@@ -189,7 +189,7 @@ def test_a_plain_folder_and_no_datalist_are_enough_from_another_directory(traine
     (tmp_path / "scans").mkdir()
     shutil.copy(cohort / case["image"], tmp_path / "scans" / "scan.nii.gz")
     line = command(("inference",), tmp_path / "scans", trained_classification, output_dir=str(tmp_path / "out"))
-    result = finish(line, tmp_path / "elsewhere")
+    result = finish_here(line, tmp_path / "elsewhere")
     assert result.returncode == 0, result.stderr
     (found,) = json.loads((tmp_path / "out" / "predictions.json").read_text())["cases"]
     expected = json.loads((trained_classification / "out" / "predictions.json").read_text())["cases"][0]

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
-from bundle_runs import finish, said
+from bundle_runs import finish_here, said
 from export_runs import export, infer
 from monai.bundle import ConfigParser
 from monai.inferers import SlidingWindowInferer
@@ -144,7 +144,7 @@ def test_the_overlay_works_from_the_command_line(exported, few, tmp_path):
     line = RUNS.command(
         ("inference", "inference_onnx"), few, tmp_path, onnx_file=exported / "model.onnx", output_dir=tmp_path / "out"
     )
-    result = finish(line, tmp_path / "elsewhere")
+    result = finish_here(line, tmp_path / "elsewhere")
     assert result.returncode == 0, result.stderr
     assert len(list((tmp_path / "out").glob("*_pred.nii.gz"))) == 2
 

@@ -10,7 +10,7 @@ from t3d.study.comparison import MEAN, Row
 from t3d.study.value_text import said
 
 FILE = Path(__file__).parent / "published_numbers.json"
-NOT_RUN = "not run"
+NOT_RUN, NOT_COMPARED = "not run", "-"
 
 
 @cache
@@ -59,7 +59,9 @@ def as_page() -> str:
 
 
 def _ours(one: Mapping[str, Any], rows: Sequence[Row], arms: Sequence[str]) -> str:
-    """Our values of the same measure, with the most labels, by arm."""
+    """Our values of the same measure, with the most labels, by arm; none beside a number of unknown protocol."""
+    if one["ours"] is None:
+        return NOT_COMPARED
     found: dict[str, Row] = {}
     for row in rows:
         if (row.task, row.metric, row.target, row.against) == (*_measured(one), ""):
