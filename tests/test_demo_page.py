@@ -67,9 +67,11 @@ def test_page_and_picture(tmp_path):
         "| restored crop, L1 | 0.5000 (0.4000 to 0.6000) | 0.4500 (0.4000 to 0.6000) |",
         "126 tensors",
         "1 cases",
-        "| segmentation, mean Dice | 3 of 20 | 0.700 (0.600 to 0.800) | not run | 0.600 (0.500 to 0.700) |",
+        "| task | labelled cases | T3D | from scratch |",
+        "| segmentation, mean Dice | 3 of 20 | 0.700 (0.600 to 0.800) | 0.600 (0.500 to 0.700) |",
+        "- T3D less from scratch: not known, no held-out case has both.",
         "| aorta 1 | 0.700 (0.600 to 0.800) | 0.600 (0.500 to 0.700) |",
-        "| classification, mean AUROC | all | - | not run | - |",
+        "| classification, mean AUROC | all | - | - |",
     ):
         assert words in page
     assert (tmp_path / "summary.png").stat().st_size > 10_000
@@ -99,7 +101,7 @@ def test_held_out_phantoms_are_shown(tmp_path):
         downstream(tmp_path, start, 0.7)
         file = tmp_path / f"segmentation_{start}" / "eval" / "metrics.json"
         measures = {"dice": 0.5, "hd95": None, "label_ml": 1.0, "predicted_ml": 1.0}
-        per_case = [{"case_id": case, "classes": {"aorta_1": measures}} for case in ("a", "b")]
+        per_case = [{"case_id": case, "patient_id": case, "classes": {"aorta_1": measures}} for case in ("a", "b")]
         write(file, {**json.loads(file.read_text()), "per_case": per_case})
         write(tmp_path / f"segmentation_{start}/models/model.json", {"labels": {"background": 0, "aorta_1": [6]}})
         for case in ("a", "b"):

@@ -1,16 +1,19 @@
 """summary.md, summary.html and summary.png of a demonstration."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from t3d.atomic import write_atomically
+from t3d.demo.differences import difference
 from t3d.demo.pictures import draw
 from t3d.demo.results import STAGES, STARTS, Results, read_results
 from t3d.demo.shown_cases import shown_cases
 from t3d.page.html import as_html
 from t3d.page.markdown import as_markdown
 from t3d.page.parts import Bullets, Heading, Paragraph, Part, Picture
-from t3d.page.results import gauge_table, measured, part_table
+from t3d.page.results import gauge_table, measured, number, part_table
 from t3d.page.table import Table
 
 TITLE = "What the demonstration made"
@@ -64,28 +67,45 @@ def _gauges(results: Results) -> list[Part]:
 
 
 def _downstream(results: Results) -> list[Part]:
-    if not results.metrics:
+    found = {stage: results.of_stage(stage) for stage in STAGES}
+    if not any(found.values()):
         return []
-    rows = []
-    for stage, metric in STAGES.items():
-        found = [results.metrics.get((stage, start)) for start in STARTS]
-        cells = ["not run" if run is None else measured(run["mean"][metric]) for run in found]
-        labels = results.labels.get(stage)
-        share = "all" if not labels or "cases" not in labels else f"{len(labels['cases'])} of {labels['of']['cases']}"
-        name = {"dice": "Dice", "auroc": "AUROC"}[metric]
-        rows.append([f"{stage}, mean {name}", share, *cells])
-    return [
+    parts: list[Part] = [
         Heading("Segmentation and classification with few labels"),
-        Table(["task", "labelled cases", *STARTS.values()], rows),
         Paragraph(
-            "Held-out cases, 95 % intervals by patient. Cases, steps and seed are the same for the three starts."
-        ),
-        *(
-            part_table(stage, runs, metric=metric)
-            for stage, metric in STAGES.items()
-            if (runs := results.of_stage(stage))
+            "Held-out cases, 95 % intervals by patient. Cases, labels and seed are the same for all starts. Findings "
+            "are read from frozen features (linear probe), from scratch by training everything."
         ),
     ]
+    for stage, metric in STAGES.items():
+        if found[stage]:
+            parts += [_means(stage, metric, found[stage], results.labels.get(stage))]
+            parts += [_differences(stage, found[stage])]
+    parts += [part_table(stage, found[stage], metric=metric) for stage, metric in STAGES.items() if found[stage]]
+    return parts
+
+
+def _means(stage: str, metric: str, runs: Mapping[str, dict], labels: Mapping[str, Any] | None) -> Table:
+    share = "all" if not labels or "cases" not in labels else f"{len(labels['cases'])} of {labels['of']['cases']}"
+    name = {"dice": "Dice", "auroc": "AUROC"}[metric]
+    cells = [measured(run["mean"][metric]) for run in runs.values()]
+    return Table(["task", "labelled cases", *runs], [[f"{stage}, mean {name}", share, *cells]])
+
+
+def _differences(stage: str, runs: Mapping[str, dict]) -> Bullets:
+    """What the differences allow to say, one sentence for each other start."""
+    (first, own), *others = runs.items()
+    sentences = []
+    for name, run in others:
+        found = difference(own, run)
+        if found.value is None:
+            sentences.append(f"{first} less {name}: not known, no held-out case has both.")
+            continue
+        verdict = "above it" if found.above else "not shown to be above it"
+        sentences.append(
+            f"{first} less {name}, the same cases of {stage}: {number(found.value, found.interval)}: {verdict}."
+        )
+    return Bullets(sentences)
 
 
 def _files(results: Results) -> list[Part]:

@@ -6,7 +6,12 @@ from pathlib import Path
 from t3d.errors import T3DError
 from t3d.files import read_json
 
-STARTS = {"t3d": "T3D", "twin": "vision-only twin", "scratch": "from scratch"}
+STARTS = {
+    "t3d": "T3D",
+    "shuffled": "with other patients' reports",
+    "twin": "vision-only twin",
+    "scratch": "from scratch",
+}
 STAGES = {"segmentation": "dice", "classification": "auroc"}
 
 
@@ -29,7 +34,7 @@ class Results:
     labels: dict[str, dict] = field(default_factory=dict)
 
     def of_stage(self, stage: str) -> dict[str, dict]:
-        """Name of a start -> content of its metrics.json, of those that were run."""
+        """Name of a start -> content of its metrics.json, of those that were run; T3D is the first."""
         return {name: self.metrics[stage, start] for start, name in STARTS.items() if (stage, start) in self.metrics}
 
 
