@@ -160,8 +160,8 @@ $D/features/done: $D/t3d/models/encoder.json
 	@touch $@
 
 # an encoder is needed by the starts that have one
-$(foreach stage,segmentation classification,$(foreach start,t3d shuffled twin,$D/$(stage)_$(start)/models/model.json)): \
-	$(foreach start,t3d shuffled twin,$D/$(start)/models/encoder.json)
+$(foreach stage,segmentation classification,$(foreach start,t3d shuffled twin,$(eval \
+	$D/$(stage)_$(start)/models/model.json: $D/$(start)/models/encoder.json)))
 
 $D/segmentation_%/models/model.json: $D/data/datalist.json
 	@echo "==> 5/7 training segmentation ($*) with $(DEMO_LABELS) of the labels into $D/segmentation_$*"
