@@ -114,16 +114,6 @@ def test_training_leaves_what_the_other_stages_need(trained):
     assert list((trained / "eval" / "tensorboard").glob("events*"))
 
 
-@pytest.mark.parametrize(("given", "kept"), [("words", "{here}/words"), ("owner/name", "owner/name"), (None, None)])
-def test_a_local_text_encoder_is_recorded_so_that_it_is_found_from_anywhere(given, kept, tmp_path, monkeypatch):
-    (tmp_path / "words").mkdir()
-    monkeypatch.chdir(tmp_path)
-    hand_over = next(one for one in read("train")["train"]["handlers"] if "HandOver" in one["_target_"])
-    recorded = hand_over["record"]["text"]["text_encoder"]
-    parser = ConfigParser({"imports": ["$import os"], "text_encoder": given, "recorded": recorded})
-    assert parser.get_parsed_content("recorded") == (kept and kept.format(here=tmp_path))
-
-
 def test_gauges_are_written_with_all_names(trained):
     gauges = json.loads((trained / "eval" / "gauges.json").read_text())
     for name in ("tic_accuracy", "tic_shortcut", "tic_chance", "text_gain_contrast", "text_gain_restoration",

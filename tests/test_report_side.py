@@ -88,3 +88,15 @@ def test_sentences_need_text_and_known_sections(encoder, tmp_path):
     assert ReportSide(use_text=False, **options).sentences is None
     with pytest.raises(T3DError, match="history"):
         ReportSide(use_text=True, sentence_sections=["history"], **options).sentences  # noqa: B018
+
+
+def test_recorded_are_the_options_by_name_and_a_folder_as_the_place_where_it_lies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bert").mkdir()
+    options = {"max_tokens": 7, "sections": ["impression"], "drop_comparisons": True}
+    options |= {"report_cache": False, "sentence_sections": ["findings"]}
+    side = ReportSide(use_text=True, text_encoder="bert", revision="r", trained_layers=2, **options)
+    named = {"text_encoder": str(tmp_path / "bert"), "text_revision": "r", "trained_text_layers": 2}
+    assert side.recorded == {**named, **options}
+    for name in ("owner/model", None):  # None: the twin without text
+        assert ReportSide(use_text=False, report_cache=True, text_encoder=name).recorded["text_encoder"] == name

@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import nibabel as nib
@@ -16,9 +17,15 @@ def test_each_file_is_looked_at_before_it_is_loaded_and_the_rest_goes_on(tmp_pat
     items = [{"case_id": name, "image": str(tmp_path / f"{name}.nii.gz")} for name in ("good", "flat", "also")]
     loaded = []
     data = Dataset(items, transform=lambda item: loaded.append(item["case_id"]) or item)
-    cases = [*items, {"case_id": "z"}, {"case_id": "done"}]
+    (tmp_path / "out").mkdir()
+    for name in ("z", "done"):
+        (tmp_path / "out" / f"{name}_pred.nii.gz").write_bytes(gzip.compress(b"a result"))
+    options = {"output_dir": tmp_path / "out", "cases": [*items, {"case_id": "z"}, {"case_id": "done"}]}
+    with pytest.raises(T3DError, match="already holds results of 2 of 5 cases"):
+        run_files(Engine(lambda engine, batch: None), data, **options, overwrite=False)
+    assert loaded == []
     with pytest.raises(T3DError, match="1 of 3 cases failed.*case flat"):
-        run_files(Engine(lambda engine, batch: None), data, output_dir=tmp_path / "out", cases=cases)
+        run_files(Engine(lambda engine, batch: None), data, **options, overwrite=False, skip_done=True)
     assert loaded == ["good", "also"]
     found = json.loads((tmp_path / "out" / "cases.json").read_text())
     assert found["done"] == ["good", "also"] and found["skipped"] == ["done", "z"]

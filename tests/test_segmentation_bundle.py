@@ -121,8 +121,8 @@ def test_demo_labels_are_those_of_the_phantoms(cohort):
 
 def test_stages_agree_on_preparation_and_on_results():
     train, inference, evaluate = read("train"), read("inference"), read("evaluate")
-    written = {key: value for key, value in inference["postprocessing"].items() if key != "save_probabilities"}
-    assert written == evaluate["validate#postprocessing"]
+    of_inference, of_evaluation = {"save_probabilities": "@save_probabilities"}, {"lesion_classes": "@lesion_classes"}
+    assert inference["postprocessing"] | of_evaluation == evaluate["validate#postprocessing"] | of_inference
     assert train["validate"]["inferer"] == inference["inferer"]
     for key in ("network_def", "swin", "segres", "folded", "backbone", "norm", "stem_stride",
                 "labels", "given_labels", "default_labels", "class_names", "record", "recorded",
