@@ -5,6 +5,8 @@ DEMO_CASES ?= 800
 DEMO_SEED ?= 0
 # share of the training cases whose labels the downstream stages see
 DEMO_LABELS ?= 0.1
+# of 25 steps of pre-training
+DEMO_EPOCHS ?= 4
 # what the text maps look for
 DEMO_SENTENCE ?= Large right pleural effusion.
 
@@ -35,18 +37,18 @@ into = --ckpt_dir "$D/$(1)/models" --output_dir "$D/$(1)/eval"
 # (docs/encoders.md), and so many steps
 DEMO_FINDINGS = [cardiomegaly,hepatic_steatosis,pericardial_effusion,pleural_effusion,splenomegaly]
 SMALL = --backbone segres --feature_size 32 --stem_stride 4 --amp True --spacing "[8.0, 8.0, 8.0]"
-PRETRAIN = $(SMALL) --batch_size 16 --steps_per_epoch 25
-SEGMENT = $(SMALL) --crop_size 32 --batch_size 2 --crops_per_case 4 --max_epochs 10
+PRETRAIN = $(SMALL) --batch_size 16 --steps_per_epoch 25 --max_epochs $(DEMO_EPOCHS)
+SEGMENT = $(SMALL) --crop_size 32 --batch_size 2 --crops_per_case 4 --max_epochs 8
 CLASSIFY = $(SMALL) --batch_size 16
 # The beginnings that are compared, with the same few labels each; shuffled: T3D's recipe with other patients' reports
-STARTS = t3d twin scratch
-FINDING_STARTS = t3d shuffled twin scratch
+DEMO_SEGMENTED ?= t3d scratch
+DEMO_CLASSIFIED ?= t3d twin scratch
 few_labels = --label_fraction $(DEMO_LABELS) $(if $(filter scratch,$(1)),,--encoder_weights "$D/$(1)/models/encoder.safetensors")
 
 # MONAI versions that a MONAI Label server is tested with; their environments are .venv-label-VERSION
 LABEL_MONAI ?= 1.6.1 1.5.2
 
-.PHONY: help test test-label test-zips zoo-check lint format demo demo-phantoms demo-pretrain demo-evaluate \
+.PHONY: help test test-label test-zips zoo-check lint format demo demo-long demo-phantoms demo-pretrain demo-evaluate \
 	demo-features demo-segmentation demo-classification demo-summary
 .NOTPARALLEL:
 
@@ -61,6 +63,7 @@ help:
 	@echo "               stopped and started again it goes on. Its steps alone (delete a step's folder to have it"
 	@echo "               made anew): demo-phantoms demo-pretrain demo-evaluate demo-features demo-segmentation"
 	@echo "               demo-classification demo-summary"
+	@echo "make demo-long four times the pre-training, and the control with other patients' reports, into demo-long/"
 
 .venv-test/ready: pyproject.toml scripts/environment.sh
 	@scripts/environment.sh .venv-test dev
@@ -124,6 +127,11 @@ format: .venv-test/ready
 	@$(TEST_PYTHON) -m ruff format .
 	@$(TEST_PYTHON) scripts/format_configs.py
 
+# Four times the pre-training, so that sentences are learnt, and the controls that the minutes of `make demo` do not carry
+demo-long:
+	@$(MAKE) --no-print-directory demo DEMO_DIR=$(if $(filter file,$(origin DEMO_DIR)),demo-long,$D) DEMO_EPOCHS=16 \
+		DEMO_SEGMENTED="t3d twin scratch" DEMO_CLASSIFIED="t3d shuffled twin scratch"
+
 demo: demo-summary
 	@echo "==> done: open $D/summary.html in a browser, or read $D/summary.md"
 
@@ -180,11 +188,11 @@ $D/classification_%/eval/metrics.json: $D/classification_%/models/model.json
 	@$(RUN) $(call config,classification,train demo$(if $(filter scratch,$*),, linear_probe) evaluate) $(CLASSIFY) $(call into,classification_$*) --overwrite True
 
 demo-phantoms: $D/data/datalist.json
-demo-pretrain: $(foreach start,t3d shuffled twin,$D/$(start)/models/encoder.json)
+demo-pretrain: $(foreach start,$(filter-out scratch,$(DEMO_CLASSIFIED)),$D/$(start)/models/encoder.json)
 demo-evaluate: $D/t3d/eval/gauges.json $D/twin/eval/gauges.json
 demo-features: $D/features/done
-demo-segmentation: $(STARTS:%=$D/segmentation_%/eval/metrics.json)
-demo-classification: $(FINDING_STARTS:%=$D/classification_%/eval/metrics.json)
+demo-segmentation: $(DEMO_SEGMENTED:%=$D/segmentation_%/eval/metrics.json)
+demo-classification: $(DEMO_CLASSIFIED:%=$D/classification_%/eval/metrics.json)
 
 demo-summary: demo-pretrain demo-evaluate demo-features demo-segmentation demo-classification
 	@echo "==> 7/7 writing the report page"

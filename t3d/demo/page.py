@@ -19,9 +19,9 @@ from t3d.page.table import Table
 TITLE = "What the demonstration made"
 
 CAVEAT = (
-    "This is a demonstration on computer-made phantoms with tiny networks, a few minutes of training and one seed. It "
-    "shows that the parts work together; its numbers say nothing about patients, and little about which start is "
-    "better. Research software, not for clinical decisions."
+    "This is a demonstration on computer-made phantoms with a small network, minutes of training and one seed; the "
+    "findings are few and large. It shows that the parts work together; its numbers say nothing about patients. "
+    "Research software, not for clinical decisions."
 )
 
 
