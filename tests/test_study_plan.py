@@ -152,6 +152,19 @@ def test_the_plan_of_organs_shares_cohort_and_pretrainings_with_study_cpu():
     assert len(other.places) == 2 * kinds["fine_tuning"] + kinds["restoration"]  # organs and lesions of one training
 
 
+def test_the_plan_of_ablations_shares_the_recipe_and_its_control_and_changes_one_thing_an_arm():
+    one, other = (make_graph(read_plan(name), BUNDLES) for name in ("study_cpu", "study_cpu_ablations"))
+    shared = {cell.name for key, cell in other.cells.items() if key in one.cells}
+    assert {"pre-training of default, seed 1", "probe with 200 labels, shuffled, seed 2"} < shared
+    assert not any("pairs" in name for name in shared)
+    plan = read_plan("study_cpu_ablations")
+    changed = {
+        name: tuple(arm.recipe.options) for name, arm in plan.arms.items() if name not in ("default", "shuffled")
+    }
+    assert changed.pop("sentences_alone") == ("contrast_weight", "restoration_weight")
+    assert all(len(options) == 1 for options in changed.values())
+
+
 def test_restoration_is_asked_of_networks_that_restore_and_knows_the_regions_of_phantoms():
     arms = {**TINY["arms"], "scratch": {"kind": "scratch"}, "sentences": {"options": {"restoration_weight": 0.0}}}
     graph = make_graph(planned(arms=arms, tasks={"restoration": {"crops": 2}, "probe": {}}), BUNDLES)
