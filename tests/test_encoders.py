@@ -15,6 +15,7 @@ from t3d.networks.encoders import (
     segmentation_network,
 )
 from t3d.networks.pretrain import PretrainNetwork
+from t3d.networks.text_map import text_map
 from t3d.networks.volume_classifier import VolumeClassifier
 from t3d.networks.window_grid import check_crop_size
 from t3d.weights import encoder_state, load_encoder, save_encoder
@@ -97,7 +98,7 @@ def test_networks_are_built_around_either(name):
     network = PretrainNetwork(backbone=name, text_width=8, embedding_width=16, **SMALL[name])
     output = network(views, corrupted=views, **text)
     assert output["restored"].shape == views.shape and output["anchor"].shape == (2, 2, 16)
-    assert network.text_map(crops(), **text).shape == (2, 1, 4, 4, 4)
+    assert text_map(network, crops(), **text).shape == (2, 1, 4, 4, 4)
     sum(output[key].square().sum() for key in ("anchor", "restored")).backward()
     assert all(
         parameter.grad is not None for parameter in (*network.vision.parameters(), *network.lateral.parameters())

@@ -5,6 +5,7 @@ from monai.networks.nets import SwinUNETR
 from t3d.errors import T3DError
 from t3d.losses.pretrain import PretrainLoss
 from t3d.networks.pretrain import PretrainNetwork
+from t3d.networks.text_map import text_map
 
 
 def build(**options):
@@ -259,7 +260,7 @@ def test_every_parameter_is_trained():
 def test_text_map_is_one_value_per_token():
     for options in ({}, {"use_alignment": True}, {"use_sentences": True}):
         network = build(**options)
-        values = network.text_map(torch.rand(1, 1, 64, 32, 96), **{k: v[:1] for k, v in texts().items()})
+        values = text_map(network, torch.rand(1, 1, 64, 32, 96), **{k: v[:1] for k, v in texts().items()})
         assert values.shape == (1, 1, 4, 2, 6)
         assert values.std() > 0
 

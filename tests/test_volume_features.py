@@ -9,6 +9,7 @@ from t3d.errors import T3DError
 from t3d.infer.save_features import map_affine
 from t3d.infer.volume_features import VolumeFeatures
 from t3d.networks.pretrain import VERSION_0_1, PretrainNetwork
+from t3d.networks.text_map import text_map
 
 KINDS = {"version 0.1": VERSION_0_1, "today": {}, "sentences": {"use_sentences": True}}
 
@@ -112,7 +113,7 @@ def test_text_map_covers_the_volume(network):
     found = VolumeFeatures(crop_size=32, text=text, sw_batch_size=3)(volume, network)
     each = 32 // network.fuse_stride
     assert found["text_map"].shape == (1, 1, 2 * each, 3 * each, each)
-    corner = network.text_map(volume[:, :, :32, 64:], **text)
+    corner = text_map(network, volume[:, :, :32, 64:], **text)
     assert torch.allclose(found["text_map"][:, :, :each, 2 * each :], corner, atol=1e-5)
 
 

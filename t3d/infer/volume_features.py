@@ -10,6 +10,7 @@ from torch import Tensor
 
 from t3d.errors import T3DError
 from t3d.networks.encoders import STRIDE, some_sides
+from t3d.networks.text_map import text_map
 from t3d.networks.token_pooling import pool_tokens, pool_windows
 
 
@@ -97,7 +98,7 @@ class VolumeFeatures(Inferer):
             if self.text is None:
                 return seen
             text = {key: value.expand(windows.shape[0], *value.shape[1:]) for key, value in self.text.items()}
-            return *seen, network.text_map(windows, **text)
+            return *seen, text_map(network, windows, **text)
 
         slid: Any = self.slide(inputs, look)
         maps = slid if isinstance(slid, tuple) else (slid,)

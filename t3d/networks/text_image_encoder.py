@@ -176,7 +176,7 @@ class TextImageEncoder(nn.Module):
         """
         if self.volume_head is not None:
             return self.volume_head(self.summary.windows(pooled, mask))
-        embedded = self._embed_each(pooled)
+        embedded = self.embed_each(pooled)
         if mask is None:
             return unit(embedded.mean(dim=1))
         counted = counted_windows(pooled, mask).unsqueeze(-1)
@@ -208,28 +208,6 @@ class TextImageEncoder(nn.Module):
             raise T3DError("this network has no report head; train it with the overlay align.json")
         return self.report_head(mean_token(self._scaled(features), report_mask))
 
-    def text_map(self, image: Tensor, report: Tensor, report_mask: Tensor) -> Tensor:
-        """Where a text speaks in crops (B, C, X, Y, Z): one value per visual token, (B, 1, X/s, Y/s, Z/s).
-
-        With a sentence or a report head: cosine between the text and each visual token, projected as if it were all
-        of a volume (as in dense CLIP maps). Without: how far reading the text moves the token's embedding,
-        1 - cosine(u_n, v_n) (ours). All are aids for looking at what was learnt, not detections.
-        """
-        maps = self.encode(image.unsqueeze(1))
-        tokens = as_tokens(maps)
-        features = self.read_report(report)
-        if self.sentence_head is not None or self.report_head is not None:
-            if self.sentence_head is not None:
-                text = self.embed_sentence(mean_token(features, report_mask))
-            else:
-                text = self.embed_report(features, report_mask)
-            values = torch.einsum("bnd,bd->bn", self._embed_each(self.summary.single(tokens))[:, 0], text)
-        else:
-            informed = self.inform(tokens, features, report_mask)
-            one, other = (self.embed_anchor(self.pooling.single(part))[:, 0] for part in (informed, tokens))
-            values = 1 - (one * other).sum(dim=-1)
-        return values.unflatten(1, maps.shape[3:]).unsqueeze(1)
-
     def embed_anchor(self, pooled: Tensor) -> Tensor:
         """Unit embeddings (.., D) of pooled informed tokens (.., k C), by the anchors' head where they have one."""
         return self.embed_candidate(pooled) if self.anchor_head is None else self.anchor_head(pooled)
@@ -253,7 +231,8 @@ class TextImageEncoder(nn.Module):
         features, report_mask = given(features, report_mask)
         return self.fusion(queries, self._scaled(features), report_mask)
 
-    def _embed_each(self, pooled: Tensor) -> Tensor:
+    def embed_each(self, pooled: Tensor) -> Tensor:
+        """Unit embeddings (.., D) of pooled tokens (.., k C), each as if it were all of a volume."""
         if self.volume_head is not None:
             return self.volume_head(pooled)
         return self.embed_candidate(pooled)
