@@ -39,7 +39,7 @@ def gradients(network):
 
 def test_gradients_are_those_of_all_windows_at_once(monkeypatch):
     chunked = gradients(build(text_chunk=3).double())
-    monkeypatch.setattr("t3d.networks.pretrain.in_chunks", lambda encode, windows, chunk: encode(windows))
+    monkeypatch.setattr("t3d.networks.sentence_side.in_chunks", lambda encode, windows, chunk: encode(windows))
     whole = gradients(build().double())
     assert chunked.keys() == whole.keys() and len(chunked) > 40
     for name, gradient in whole.items():
@@ -65,7 +65,7 @@ def test_what_is_kept_grows_by_a_windows_statistics_alone(monkeypatch):
     more = kept_bytes(network, 32) - kept_bytes(network, 8)
     statistics = 2 * 24 * 3 * 96 * 4  # volumes, windows, kinds, channels, bytes
     assert more <= 6 * statistics  # a few stages of pooling
-    monkeypatch.setattr("t3d.networks.pretrain.in_chunks", lambda encode, windows, chunk: encode(windows))
+    monkeypatch.setattr("t3d.networks.sentence_side.in_chunks", lambda encode, windows, chunk: encode(windows))
     assert kept_bytes(network, 8) > 20 * 6 * statistics  # the comparison can fail
 
 

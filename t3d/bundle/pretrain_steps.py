@@ -43,8 +43,12 @@ def case_steps(
         label: bring the label maps along of the cases that have one, for the gauges of regions.
     """
     read = [ReadReportd(reports.steps)] if reports.steps else []
-    wanted = [*_CASE, *(["report", REPORTS] if reports.use_text else []), *(["label"] if label else [])]
-    needed = [*([Lambda(_without_empty_label)] if label else []), SelectItemsd(wanted, allow_missing_keys=True)]
+    optional = [*([REPORTS] if reports.use_text else []), *(["label"] if label else [])]
+    wanted = [*_CASE, *(["report"] if reports.use_text else []), *optional]
+    needed = [
+        *([Lambda(_without_empty_label)] if label else []),
+        SelectItemsd(wanted, allow_missing_keys=bool(optional)),
+    ]
     if prepared:
         image = stored_volume(preparation, body_level=_BODY_LEVEL, margin=_MARGIN, label=label)
         return Compose([*needed, image, *read])
