@@ -74,7 +74,12 @@ def embed(
     model.must_be("encoder", "t3d.embed")
     steps = Compose([model.preprocessing, *padded(model.crop_size)])
     image = steps({"image": open_ct(ct)})["image"]
-    inferer = VolumeFeatures(crop_size=model.crop_size, sw_batch_size=sw_batch_size, scales=scales)
+    inferer = VolumeFeatures(
+        crop_size=model.crop_size,
+        sw_batch_size=sw_batch_size,
+        scales=scales,
+        of_body=getattr(model.network, "volume_head", None) is not None,
+    )
     with model.running():
         found = inferer(image.as_tensor().unsqueeze(0).to(model.device), model.network)
     arrays = {name: value[0].float().cpu().numpy() for name, value in found.items()}

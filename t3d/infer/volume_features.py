@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 from monai.inferers import Inferer, SlidingWindowInferer
-from monai.utils import ensure_tuple_rep
+from monai.utils import convert_to_tensor, ensure_tuple_rep
 from torch import Tensor
 
 from t3d.errors import T3DError
+from t3d.infer.body_windows import body_windows
 from t3d.networks.encoders import STRIDE, some_sides
 from t3d.networks.text_map import text_map
 from t3d.networks.token_pooling import pool_tokens, pool_windows
@@ -25,8 +26,9 @@ class VolumeFeatures(Inferer):
     - ``features_d`` (1, 3 C_d) of every scale d that is asked for: mean, maximum and minimum of the encoder's own
       tokens of that stride, as ``pool_tokens`` has them for probes; and ``map_d`` (1, C_d, X/d, Y/d, Z/d), the tokens.
 
-    Windows that show almost only air (below ``body_share`` of voxels above ``body_level``) count in the maps but
-    not in the pooled vectors, unless every window is air.
+    Windows that show almost only air (below ``body_share`` of voxels above ``body_level``) count in the maps but not
+    in the pooled vectors, unless every window is air. With ``of_body`` the pooled vectors are of other windows than
+    the maps, those of ``body_windows``.
 
     Args:
         crop_size: window side in voxels, divisible by 32. Windows overlap by about half, at multiples of 32.
@@ -36,6 +38,7 @@ class VolumeFeatures(Inferer):
         text: {"report": (1, L) or (1, L, D), "report_mask": (1, L)} or None.
         scales: strides of the encoder's maps that are read, too; voxels a side of a token.
         scale_maps: whether their tokens are kept as maps; those of fine strides are large.
+        of_body: for networks that learnt from windows of whole volumes (``use_sentences``).
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class VolumeFeatures(Inferer):
         text: dict[str, Tensor] | None = None,
         scales: Sequence[int] | None = None,
         scale_maps: bool = True,
+        of_body: bool = False,
     ) -> None:
         super().__init__()
         self.crop_size = ensure_tuple_rep(crop_size, 3)
@@ -65,6 +69,7 @@ class VolumeFeatures(Inferer):
         self.text = text
         self.scales = tuple(scales or ())
         self.scale_maps = scale_maps
+        self.of_body = of_body
 
     def __call__(self, inputs: Tensor, network: Any, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Return the features of one volume.
@@ -85,7 +90,7 @@ class VolumeFeatures(Inferer):
         body: list[Tensor] = []
         by_scale: list[list[Tensor]] = []
 
-        def look(windows: Tensor) -> tuple[Tensor, ...]:
+        def pool(windows: Tensor) -> tuple[Tensor, list[Tensor]]:
             if self.scales:
                 tokens, statistics, maps = network.window_scales(windows, self.scales)
                 by_scale.append([pool_tokens([one]) for one in maps])
@@ -93,6 +98,10 @@ class VolumeFeatures(Inferer):
                 tokens, statistics = network.window_features(windows)
                 maps = []
             pooled.append(statistics)
+            return tokens, maps
+
+        def look(windows: Tensor) -> tuple[Tensor, ...]:
+            tokens, maps = pool(windows)
             body.append((windows > self.body_level).flatten(1).float().mean(dim=1) >= self.body_share)
             seen = (tokens, *(maps if self.scale_maps else ()))
             if self.text is None:
@@ -103,7 +112,15 @@ class VolumeFeatures(Inferer):
         slid: Any = self.slide(inputs, look)
         maps = slid if isinstance(slid, tuple) else (slid,)
         counted = torch.cat(body)
-        if not counted.any():
+        if self.of_body:
+            pooled.clear()
+            by_scale.clear()
+            volume = convert_to_tensor(inputs[0], track_meta=False)
+            windows = body_windows(volume, self.crop_size, body_level=self.body_level, body_share=self.body_share)
+            for part in windows.split(self.slide.sw_batch_size):
+                pool(part)
+            counted = torch.ones(len(windows), dtype=torch.bool, device=counted.device)
+        elif not counted.any():
             counted = torch.ones_like(counted)
         statistics = torch.cat(pooled)[counted]
         result = {
