@@ -37,9 +37,9 @@ def test_aurocs_of_the_same_cases():
     found = difference(classified(good, labels, cases), classified(poor[:40], labels[:40], cases[:40]))
     plain = [auroc(good[:40, k], labels[:40, k]) - auroc(poor[:40, k], labels[:40, k]) for k in range(2)]
     assert found.value == pytest.approx(np.mean(plain))
-    assert found.interval[0] < found.value < found.interval[1] and found.above
+    assert found.interval[0] < found.value < found.interval[1] and found.verdict == "it is above"
     same = difference(classified(good, labels, cases), classified(good, labels, cases))
-    assert same.value == 0 and same.interval == [0, 0] and not same.above
+    assert same.value == 0 and same.interval == [0, 0] and same.verdict == "no difference is shown"
 
 
 def test_paired_dice_is_surer_than_its_parts():
@@ -56,7 +56,7 @@ def test_sentences_say_what_the_interval_allows():
     hard = np.random.default_rng(1).uniform(0.2, 0.9, size=(30, 3))
     runs = {"T3D": segmented((hard + 0.02).tolist()), "twin": segmented(hard.tolist()), "none": {"classes": {}}}
     said = _differences("segmentation", runs).items
-    assert said[0] == "T3D less twin, the same cases of segmentation: 0.020 (0.020 to 0.020): above it."
+    assert said[0] == "T3D less twin, the same cases of segmentation: 0.020 (0.020 to 0.020): it is above."
     assert said[1] == "T3D less none: not known, no held-out case has both."
     back = _differences("segmentation", {"T3D": runs["twin"], "twin": runs["T3D"]}).items
-    assert back[0].endswith("-0.020 (-0.020 to -0.020): not shown to be above it.")
+    assert back[0].endswith("-0.020 (-0.020 to -0.020): it is below.")

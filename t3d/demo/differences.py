@@ -17,9 +17,11 @@ class Difference(NamedTuple):
     interval: list[float] | None
 
     @property
-    def above(self) -> bool:
-        """Whether the first is better, the interval without 0."""
-        return self.interval is not None and self.interval[0] > 0
+    def verdict(self) -> str:
+        """What the interval allows to say of the first."""
+        if self.interval is None or self.interval[0] <= 0 <= self.interval[1]:
+            return "no difference is shown"
+        return "it is above" if self.interval[0] > 0 else "it is below"
 
 
 def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> Difference:

@@ -10,6 +10,7 @@ from t3d.demo.differences import difference
 from t3d.demo.pictures import draw
 from t3d.demo.results import STAGES, STARTS, Results, read_results
 from t3d.demo.shown_cases import shown_cases
+from t3d.networks.encoders import find_backbone
 from t3d.page.html import as_html
 from t3d.page.markdown import as_markdown
 from t3d.page.parts import Bullets, Heading, Paragraph, Part, Picture
@@ -101,21 +102,21 @@ def _differences(stage: str, runs: Mapping[str, dict]) -> Bullets:
         if found.value is None:
             sentences.append(f"{first} less {name}: not known, no held-out case has both.")
             continue
-        verdict = "above it" if found.above else "not shown to be above it"
-        sentences.append(
-            f"{first} less {name}, the same cases of {stage}: {number(found.value, found.interval)}: {verdict}."
-        )
+        value = number(found.value, found.interval)
+        sentences.append(f"{first} less {name}, the same cases of {stage}: {value}: {found.verdict}.")
     return Bullets(sentences)
 
 
 def _files(results: Results) -> list[Part]:
     first = results.features[0] if results.features else ""
     tensors = results.record["tensors"]
+    backbone = find_backbone(results.record.get("network", {}).get("backbone", "swin"))
     return [
         Heading("Files"),
         Bullets(
             [
-                f"`t3d/models/encoder.safetensors` ({tensors} tensors), loads into MONAI's SwinUNETR",
+                f"`t3d/models/encoder.safetensors` ({tensors} tensors), names of MONAI's "
+                f"{backbone.segmentation.__name__}, for segmentation and classification",
                 "`t3d/eval/`, `twin/eval/`: gauges, pictures, TensorBoard curves of pre-training",
                 f"`features/`: {len(results.features)} cases, one safetensors file each (`{first}` ..)",
                 "`segmentation_*/eval/`, `classification_*/eval/`: `metrics.json`, `metrics.csv`, figures",
