@@ -43,13 +43,14 @@ CLASSIFY = $(SMALL) --batch_size 16
 # The beginnings that are compared, with the same few labels each; shuffled: T3D's recipe with other patients' reports
 DEMO_SEGMENTED ?= t3d scratch
 DEMO_CLASSIFIED ?= t3d twin scratch
+DEMO_ZERO_SHOT ?= t3d
 few_labels = --label_fraction $(DEMO_LABELS) $(if $(filter scratch,$(1)),,--encoder_weights "$D/$(1)/models/encoder.safetensors")
 
 # MONAI versions that a MONAI Label server is tested with; their environments are .venv-label-VERSION
 LABEL_MONAI ?= 1.6.1 1.5.2
 
 .PHONY: help test test-label test-zips zoo-check lint format demo demo-long demo-phantoms demo-pretrain demo-evaluate \
-	demo-features demo-segmentation demo-classification demo-summary
+	demo-features demo-segmentation demo-classification demo-zero-shot demo-summary
 .NOTPARALLEL:
 
 help:
@@ -62,7 +63,7 @@ help:
 	@echo "make demo      phantoms, pre-training, segmentation, classification and a report page, into $(DEMO_DIR)/;"
 	@echo "               stopped and started again it goes on. Its steps alone (delete a step's folder to have it"
 	@echo "               made anew): demo-phantoms demo-pretrain demo-evaluate demo-features demo-segmentation"
-	@echo "               demo-classification demo-summary"
+	@echo "               demo-classification demo-zero-shot demo-summary"
 	@echo "make demo-long four times the pre-training, and the control with other patients' reports, into demo-long/"
 
 .venv-test/ready: pyproject.toml scripts/environment.sh
@@ -130,38 +131,38 @@ format: .venv-test/ready
 # Four times the pre-training, so that sentences are learnt, and the controls that the minutes of `make demo` do not carry
 demo-long:
 	@$(MAKE) --no-print-directory demo DEMO_DIR=$(if $(filter file,$(origin DEMO_DIR)),demo-long,$D) DEMO_EPOCHS=16 \
-		DEMO_SEGMENTED="t3d twin scratch" DEMO_CLASSIFIED="t3d shuffled twin scratch"
+		DEMO_SEGMENTED="t3d twin scratch" DEMO_CLASSIFIED="t3d shuffled twin scratch" DEMO_ZERO_SHOT="t3d shuffled"
 
 demo: demo-summary
 	@echo "==> done: open $D/summary.html in a browser, or read $D/summary.md"
 
 $D/data/datalist.json: | .venv-demo/ready
-	@echo "==> 1/7 making $(DEMO_CASES) phantom CTs with reports in $D/data"
+	@echo "==> 1/8 making $(DEMO_CASES) phantom CTs with reports in $D/data"
 	@$(DEMO_PYTHON) -m t3d phantoms --out_dir "$D/data" --cases $(DEMO_CASES) --seed $(DEMO_SEED) --shape 48 \
 		--findings "$(DEMO_FINDINGS)" --workers 2
 
 $D/t3d/models/encoder.json: $D/data/datalist.json
-	@echo "==> 2/7 pre-training T3D into $D/t3d"
+	@echo "==> 2/8 pre-training T3D into $D/t3d"
 	@$(RUN) $(call config,pretrain,train demo) $(PRETRAIN) $(call into,t3d)
 
 $D/twin/models/encoder.json: $D/data/datalist.json
-	@echo "==> 2/7 pre-training its vision-only twin into $D/twin"
+	@echo "==> 2/8 pre-training its vision-only twin into $D/twin"
 	@$(RUN) $(call config,pretrain,train demo vision_only) $(PRETRAIN) $(call into,twin)
 
 $D/shuffled/models/encoder.json: $D/data/datalist.json
-	@echo "==> 2/7 pre-training with other patients' reports, the control, into $D/shuffled"
+	@echo "==> 2/8 pre-training with other patients' reports, the control, into $D/shuffled"
 	@$(RUN) $(call config,pretrain,train demo) $(PRETRAIN) $(call into,shuffled) --shuffle_reports True
 
 $D/t3d/eval/gauges.json: $D/t3d/models/encoder.json
-	@echo "==> 3/7 measuring T3D on held-out phantoms"
+	@echo "==> 3/8 measuring T3D on held-out phantoms"
 	@$(RUN) $(call config,pretrain,train demo evaluate) $(PRETRAIN) $(call into,t3d) --gauge_repeats 1
 
 $D/twin/eval/gauges.json: $D/twin/models/encoder.json
-	@echo "==> 3/7 measuring the twin on held-out phantoms"
+	@echo "==> 3/8 measuring the twin on held-out phantoms"
 	@$(RUN) $(call config,pretrain,train demo vision_only evaluate) $(PRETRAIN) $(call into,twin) --gauge_repeats 1
 
 $D/features/done: $D/t3d/models/encoder.json
-	@echo "==> 4/7 computing T3D's features of the held-out phantoms into $D/features"
+	@echo "==> 4/8 computing T3D's features of the held-out phantoms into $D/features"
 	@echo "$(DEMO_SENTENCE)" > "$D/sentence.txt"
 	@$(RUN) $(call config,pretrain,inference) --ckpt_dir "$D/t3d/models" --output_dir "$D/features" --overwrite True \
 		--sentence_file "$D/sentence.txt"
@@ -172,30 +173,38 @@ $(foreach stage,segmentation classification,$(foreach start,t3d shuffled twin,$(
 	$D/$(stage)_$(start)/models/model.json: $D/$(start)/models/encoder.json)))
 
 $D/segmentation_%/models/model.json: $D/data/datalist.json
-	@echo "==> 5/7 training segmentation ($*) with $(DEMO_LABELS) of the labels into $D/segmentation_$*"
+	@echo "==> 5/8 training segmentation ($*) with $(DEMO_LABELS) of the labels into $D/segmentation_$*"
 	@$(RUN) $(call config,segmentation,train demo) $(SEGMENT) $(call into,segmentation_$*) $(call few_labels,$*)
 
 $D/segmentation_%/eval/metrics.json: $D/segmentation_%/models/model.json
-	@echo "==> 5/7 measuring segmentation ($*) on held-out phantoms"
+	@echo "==> 5/8 measuring segmentation ($*) on held-out phantoms"
 	@$(RUN) $(call config,segmentation,train demo evaluate) $(SEGMENT) $(call into,segmentation_$*) --overwrite True
 
 $D/classification_%/models/model.json: $D/data/datalist.json
-	@echo "==> 6/7 training classification ($*) with $(DEMO_LABELS) of the labels into $D/classification_$*"
+	@echo "==> 6/8 training classification ($*) with $(DEMO_LABELS) of the labels into $D/classification_$*"
 	@$(RUN) $(call config,classification,train demo$(if $(filter scratch,$*),, linear_probe)) $(CLASSIFY) $(call into,classification_$*) $(call few_labels,$*)
 
 $D/classification_%/eval/metrics.json: $D/classification_%/models/model.json
-	@echo "==> 6/7 measuring classification ($*) on held-out phantoms"
+	@echo "==> 6/8 measuring classification ($*) on held-out phantoms"
 	@$(RUN) $(call config,classification,train demo$(if $(filter scratch,$*),, linear_probe) evaluate) $(CLASSIFY) $(call into,classification_$*) --overwrite True
+
+$(foreach start,t3d shuffled,$(eval $D/zero_shot_$(start)/metrics.json: $D/$(start)/models/encoder.json))
+
+$D/zero_shot_%/metrics.json:
+	@echo "==> 7/8 scoring findings of held-out phantoms by words alone ($*)"
+	@$(RUN) $(call config,pretrain,inference zero_shot) --datalist_file "$D/data/datalist.json" \
+		--prompts_file "$D/data/prompts.json" --ckpt_dir "$D/$*/models" --output_dir "$D/zero_shot_$*" --overwrite True
 
 demo-phantoms: $D/data/datalist.json
 demo-pretrain: $(foreach start,$(filter-out scratch,$(DEMO_CLASSIFIED)),$D/$(start)/models/encoder.json)
 demo-evaluate: $D/t3d/eval/gauges.json $D/twin/eval/gauges.json
 demo-features: $D/features/done
 demo-segmentation: $(DEMO_SEGMENTED:%=$D/segmentation_%/eval/metrics.json)
+demo-zero-shot: $(DEMO_ZERO_SHOT:%=$D/zero_shot_%/metrics.json)
 demo-classification: $(DEMO_CLASSIFIED:%=$D/classification_%/eval/metrics.json)
 
-demo-summary: demo-pretrain demo-evaluate demo-features demo-segmentation demo-classification
-	@echo "==> 7/7 writing the report page"
+demo-summary: demo-pretrain demo-evaluate demo-features demo-segmentation demo-classification demo-zero-shot
+	@echo "==> 8/8 writing the report page"
 	@$(DEMO_PYTHON) -m t3d summary --demo_dir "$D"
 
 # nothing that was made on the way is deleted

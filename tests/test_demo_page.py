@@ -59,6 +59,10 @@ def test_page_and_picture(tmp_path):
     demo(tmp_path)
     for start, dice in (("t3d", 0.7), ("scratch", 0.6)):
         downstream(tmp_path, start, dice)
+    for start, interval in (("t3d", [0.68, 0.76]), ("shuffled", [0.49, 0.6])):
+        entry = {"value": interval[0] + 0.04, "interval": interval}
+        found = {"findings": {"cyst": {"auroc": {"value": None, "interval": None}}}, "mean": {"auroc": entry}}
+        write(tmp_path / f"zero_shot_{start}" / "metrics.json", found)
     summary(str(tmp_path))
     page = (tmp_path / "summary.md").read_text()
     for words in (
@@ -72,6 +76,9 @@ def test_page_and_picture(tmp_path):
         "- T3D less from scratch: not known, no held-out case has both.",
         "| aorta 1 | 0.700 (0.600 to 0.800) | 0.600 (0.500 to 0.700) |",
         "| classification, mean AUROC | all | - | - |",
+        "| finding | T3D | with other patients' reports |",
+        "- T3D: mean AUROC 0.720 (0.680 to 0.760), above chance, .5.",
+        "- with other patients' reports: mean AUROC 0.530 (0.490 to 0.600), not shown to be above chance, .5.",
     ):
         assert words in page
     assert (tmp_path / "summary.png").stat().st_size > 10_000

@@ -30,8 +30,8 @@ def summary(demo_dir: str) -> None:
     """Write ``summary.md``, ``summary.html`` and ``summary.png`` from what a demonstration left in its folder.
 
     Args:
-        demo_dir: holds ``data`` (phantoms), ``t3d``, ``twin``, ``features``, ``segmentation_START`` and
-            ``classification_START``; what of the last two is absent is left out of the page.
+        demo_dir: holds ``data`` (phantoms), ``t3d``, ``twin``, ``features``, ``segmentation_START``,
+            ``classification_START`` and ``zero_shot_START``; what of the last three is absent is left out of the page.
 
     Raises:
         T3DError: see ``read_results`` and ``shown_cases``.
@@ -41,7 +41,7 @@ def summary(demo_dir: str) -> None:
     stream = io.BytesIO()
     draw(folder).savefig(stream, format="png", dpi=110)
     overview = Picture("overview", "summary.png", stream.getvalue())
-    numbers = [*_gauges(results), *_downstream(results), *_files(results)]
+    numbers = [*_gauges(results), *_zero_shot(results), *_downstream(results), *_files(results)]
     parts = [Paragraph(CAVEAT), *_cases(folder, results), overview, *numbers]
     write_atomically(
         {
@@ -64,6 +64,26 @@ def _gauges(results: Results) -> list[Part]:
         Paragraph(f"{first['cases']} held-out cases, batches of {first['batch_size']}; 95 % intervals by patient."),
         gauge_table({STARTS[start]: gauges for start, gauges in results.gauges.items()}),
         Bullets([f"T3D: {sentence}" for sentence in first["verdict"]]),
+    ]
+
+
+def _zero_shot(results: Results) -> list[Part]:
+    if not results.zero_shot:
+        return []
+    sentences = []
+    for name, run in results.zero_shot.items():
+        found = run["mean"]["auroc"]
+        within = found["interval"] is None or found["interval"][0] <= 0.5
+        said = "not shown to be above chance, .5" if within else "above chance, .5"
+        sentences.append(f"{name}: mean AUROC {measured(found)}, {said}.")
+    return [
+        Heading("Findings by words alone"),
+        Paragraph(
+            "Zero-shot: held-out volumes are compared with sentences that say a finding and with those of a normal "
+            "study, worded as the cohort's reports are (`data/prompts.json`); no label was learnt from."
+        ),
+        part_table("finding", results.zero_shot, metric="auroc"),
+        Bullets(sentences),
     ]
 
 
@@ -119,7 +139,7 @@ def _files(results: Results) -> list[Part]:
                 f"{backbone.segmentation.__name__}, for segmentation and classification",
                 "`t3d/eval/`, `twin/eval/`: gauges, pictures, TensorBoard curves of pre-training",
                 f"`features/`: {len(results.features)} cases, one safetensors file each (`{first}` ..)",
-                "`segmentation_*/eval/`, `classification_*/eval/`: `metrics.json`, `metrics.csv`, figures",
+                "`segmentation_*/eval/`, `classification_*/eval/`, `zero_shot_*/`: `metrics.json`, tables, figures",
             ]
         ),
     ]

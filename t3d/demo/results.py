@@ -25,6 +25,7 @@ class Results:
         features: names of the feature files.
         metrics: (stage, start) -> content of metrics.json; stages that were not run are absent.
         labels: (stage) -> content of label_fraction.json, what all starts of a stage learnt from.
+        zero_shot: name of a start -> content of the metrics.json of its zero-shot scores, of those that were run.
     """
 
     gauges: dict[str, dict]
@@ -32,6 +33,7 @@ class Results:
     features: list[str]
     metrics: dict[tuple[str, str], dict] = field(default_factory=dict)
     labels: dict[str, dict] = field(default_factory=dict)
+    zero_shot: dict[str, dict] = field(default_factory=dict)
 
     def of_stage(self, stage: str) -> dict[str, dict]:
         """Name of a start -> content of its metrics.json, of those that were run; T3D is the first."""
@@ -57,6 +59,10 @@ def read_results(folder: Path) -> Results:
         record=_read(folder / "t3d" / "models" / "encoder.json"),
         features=sorted(path.name for path in (folder / "features").glob("*.safetensors")),
     )
+    for start, name in STARTS.items():
+        file = folder / f"zero_shot_{start}" / "metrics.json"
+        if file.is_file():
+            results.zero_shot[name] = _read(file)
     for stage in STAGES:
         for start in STARTS:
             place = folder / f"{stage}_{start}"

@@ -9,6 +9,7 @@ import numpy as np
 
 from t3d.atomic import write_atomically
 from t3d.errors import T3DError
+from t3d.files import read_json
 from t3d.phantoms.folder import RECORD, as_json, check_folder
 from t3d.phantoms.intensity import render
 from t3d.phantoms.montage import montage_png
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 GENERATOR = 1  # raise when the same settings would give other bytes
 SMALLEST_SIDE = 32
+PROMPTS = Path(__file__).parent / "prompts.json"
 
 
 def phantoms(
@@ -40,9 +42,9 @@ def phantoms(
     """Write a synthetic torso CT cohort with labels, findings and reports; same arguments, same bytes.
 
     The folder gets `images/CASE.nii.gz` (int16 HU), `labels/CASE.nii.gz` (uint8), `labels.json`
-    (name -> value), `findings.json` (every lesion with size and place), `montage.png`, `phantoms.json` (the
-    settings) and, last, `datalist.json`. A run that was stopped is continued by the same call. The generator
-    is ours.
+    (name -> value), `findings.json` (every lesion with size and place), `prompts.json` (for zero-shot, worded as the
+    cohort's impressions), `montage.png`, `phantoms.json` (the settings) and, last, `datalist.json`. A run
+    that was stopped is continued by the same call. The generator is ours.
 
     Args:
         out_dir: folder to write; new, empty, or holding this very cohort.
@@ -83,7 +85,11 @@ def phantoms(
     for number, _ in enumerate(each(_write_case, calls, workers=_whole("workers", workers, least=1)), 1):
         if number % 50 == 0:
             logger.info("%d of %d phantoms written", number, cases)
-    files = {"labels.json": as_json(LABELS), "findings.json": as_json(_truth(planned, names))}
+    files = {
+        "labels.json": as_json(LABELS),
+        "findings.json": as_json(_truth(planned, names)),
+        "prompts.json": as_json(_prompts(names)),
+    }
     if montage:
         files["montage.png"] = montage_png(folder, planned)
     files["datalist.json"] = datalist
@@ -121,6 +127,12 @@ def _truth(planned: list[Case], findings: Sequence[str]) -> dict:
             for case in planned
         },
     }
+
+
+def _prompts(findings: Sequence[str]) -> dict:
+    """What `prompts.json` says, see ``t3d.reports.prompts.read_prompts``."""
+    content = read_json(PROMPTS, what="prompts of phantoms", remedy="install t3d again")
+    return {**content, "findings": {name: content["findings"][name] for name in findings}}
 
 
 def _write_case(folder: Path, case: Case, shape: tuple[int, int, int]) -> None:
