@@ -67,6 +67,7 @@ NAMES = {
         "another_report": "t3d.evaluate.wrong_reports",
     },
     "t3d.evaluate.zero_shot": {"as_json": "t3d.files:json_bytes"},
+    "t3d.infer.save_features": {"overlay": "t3d.infer.text_picture:text_picture"},
     "t3d.networks.swin_encoder": {"STRIDE": "t3d.networks.encoders", "check_crop": "t3d.networks.encoders"},
     "t3d.prepare.record": {"file_hash": "t3d.files:sha256"},
     "t3d.reports.sections": {"clean_report": "t3d.reports.clean", "split_sentences": "t3d.reports.sentences"},

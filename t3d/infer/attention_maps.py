@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from t3d.atomic import write_atomically
 from t3d.errors import T3DError
 from t3d.files import refuse_existing
+from t3d.infer.planes import draw_planes
 from t3d.networks.volume_classifier import VolumeClassifier
 
 BLOCK = 8  # voxels of the prepared volume per voxel of the map, a side
@@ -121,13 +122,12 @@ def overlay(volume: np.ndarray, values: np.ndarray, *, title: str) -> Figure:
     top = max(2.0, float(values.max()))
     fine = np.kron(values, np.ones((BLOCK,) * 3))[tuple(slice(side) for side in volume.shape)]
     peak = [int(np.median(places)) for places in np.nonzero(fine >= fine.max() - 1e-6)]
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    for axes, axis, name in zip(figure.subplots(1, 3), (1, 0, 2), ("coronal", "sagittal", "axial"), strict=True):
-        # Indices grow to the right, the front and the head (RAS); radiologists want right and front on the left.
-        slices = [np.take(array, peak[axis], axis=axis).T[::-1, ::-1] for array in (volume, fine)]
-        axes.imshow(slices[0], cmap="gray", vmin=0, vmax=1)
-        shown = axes.imshow(slices[1], cmap="inferno", alpha=0.6 * slices[1] / top, vmin=0, vmax=top)
-        axes.set(title=f"{name}, slice {peak[axis]}", xticks=[], yticks=[])
-    figure.colorbar(shown, ax=figure.axes, shrink=0.8, label="weight, 1 = all windows alike")
-    figure.suptitle(f"{title} (where the network looked; no detection; research only)")
-    return figure
+    return draw_planes(
+        volume,
+        fine,
+        peak,
+        title=f"{title} (where the network looked; no detection; research only)",
+        limits=(0, top),
+        alpha=lambda part: 0.6 * part / top,
+        label="weight, 1 = all windows alike",
+    )

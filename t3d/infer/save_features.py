@@ -5,14 +5,13 @@ import logging
 from pathlib import Path
 
 import nibabel
-import numpy as np
 import safetensors.torch
 import torch
 from ignite.engine import Engine, Events
-from matplotlib.figure import Figure
 
 from t3d.atomic import Write, write_atomically
 from t3d.files import refuse_existing
+from t3d.infer.text_picture import text_picture
 from t3d.networks.encoders import STRIDE
 
 logger = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ class SaveFeatures:
         if "text_map" in found:
             values = torch.as_tensor(found["text_map"][0, 0]).detach().float().cpu().numpy()
             nifti = nibabel.Nifti1Image(values, coarse.numpy())
-            picture = overlay(torch.as_tensor(image[0, 0]).cpu().numpy(), values, title=case, stride=stride)
+            picture = text_picture(torch.as_tensor(image[0, 0]).cpu().numpy(), values, title=case, stride=stride)
             writers |= {
                 self.folder / f"{case}_text.nii.gz": lambda file: file.write(_gzipped(nifti)),
                 self.folder / f"{case}_text.png": lambda file: picture.savefig(file, format="png", dpi=110),
@@ -89,23 +88,6 @@ def map_affine(affine: torch.Tensor, *, stride: int = STRIDE) -> torch.Tensor:
     coarse[:3, :3] *= stride
     coarse[:3, 3] = (stride - 1) / 2
     return affine @ coarse
-
-
-def overlay(volume: np.ndarray, values: np.ndarray, *, title: str, stride: int = STRIDE) -> Figure:
-    """Coronal, sagittal and axial slice through the map's maximum, RAS volume (X, Y, Z) in [0, 1]."""
-    fine = np.kron(values, np.ones((stride,) * 3))[tuple(slice(side) for side in volume.shape)]
-    peak = [int((place + 0.5) * stride) for place in np.unravel_index(values.argmax(), values.shape)]
-    peak = [min(place, side - 1) for place, side in zip(peak, volume.shape, strict=True)]
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    for axes, axis, name in zip(figure.subplots(1, 3), (1, 0, 2), ("coronal", "sagittal", "axial"), strict=True):
-        # Indices grow to the right, the front and the head (RAS); radiologists want right and front on the left.
-        slices = [np.take(array, peak[axis], axis=axis).T[::-1, ::-1] for array in (volume, fine)]
-        axes.imshow(slices[0], cmap="gray", vmin=0, vmax=1)
-        shown = axes.imshow(slices[1], cmap="inferno", alpha=0.4, vmin=values.min(), vmax=values.max())
-        axes.set(title=f"{name}, slice {peak[axis]}", xticks=[], yticks=[])
-    figure.colorbar(shown, ax=figure.axes, shrink=0.8)
-    figure.suptitle(f"{title}: where the text speaks (no detection; research only)")
-    return figure
 
 
 def _gzipped(image: nibabel.Nifti1Image) -> bytes:
