@@ -89,7 +89,7 @@ def test_values_of_kinds_are_those_of_a_plain_loop():
     present, absent = flag("present", "emphysema"), flag("absent", "routine")
     kind = torch.where(torch.arange(len(owner)) % 3 == 0, absent, present)
     kind[owner == 4] = present
-    values = sentence_values(volume, sentence, Answers(right, unclear, asked), owner=owner, kind=kind, cases=cases)
+    values = sentence_values(volume, sentence, Answers(right, unclear, asked, owner), kind=kind, cases=cases)
     for name, mask in (("present", present), ("emphysema", present), ("absent", absent), ("routine", absent)):
         place = NAMES.index(name)
         for case in range(cases):
@@ -109,7 +109,7 @@ def test_values_of_kinds_are_those_of_a_plain_loop():
     assert set(summarise_kinds(values | {"patient": torch.arange(cases)})) == {
         "present", "absent", "routine", "emphysema"
     }  # fmt: skip
-    without = sentence_values(volume, sentence, Answers(right, unclear, asked), owner=owner, cases=cases)
+    without = sentence_values(volume, sentence, Answers(right, unclear, asked, owner), cases=cases)
     assert set(without) == {"sentence_hit", "sentence_chance"} and summarise_kinds(without) is None
     assert torch.equal(without["sentence_hit"], values["sentence_hit"])
 

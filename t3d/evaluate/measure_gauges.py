@@ -136,7 +136,7 @@ class MeasureGauges:
         kind = None if said_kind is None else said_kind.to(drawn).gather(1, drawn.clamp_min(0)).flatten()
         volumes = gather_rows(output["volume"])
         cases = len(output["volume"])
-        return sentence_values(volumes, output["sentence"], answers, owner=owner, kind=kind, cases=cases)
+        return sentence_values(volumes, output["sentence"], answers, kind=kind, cases=cases)
 
 
 def _hits(output: Mapping[str, Tensor], patient: Tensor | None) -> Tensor:

@@ -16,7 +16,7 @@ LEAST_SENTENCES = 20
 
 
 def sentence_values(
-    volume: Tensor, sentence: Tensor, answers: Answers, *, owner: Tensor, kind: Tensor | None = None, cases: int
+    volume: Tensor, sentence: Tensor, answers: Answers, *, kind: Tensor | None = None, cases: int
 ) -> dict[str, Tensor]:
     """Per case, over its asked sentences: how many find a volume that says them, and by chance; NaN for none.
 
@@ -24,7 +24,6 @@ def sentence_values(
         volume: (G, D) unit vectors.
         sentence: (S, D) unit vectors.
         answers: of ``SentenceContrast.answers``.
-        owner: (S,) row of the case whose report a sentence was drawn from, -1 for none.
         kind: (S,) int64 flags of ``t3d.reports.sentence_kinds``; None leaves the kinds out.
         cases: B.
 
@@ -33,7 +32,8 @@ def sentence_values(
         ``NAMES``, and ``kind_asked`` (B, K), how many were asked.
     """
     found = sentence_hits(volume, sentence, answers)
-    of_case = (owner[answers.asked] == torch.arange(cases, device=owner.device).unsqueeze(1)).float()
+    owner = answers.owner[answers.asked]
+    of_case = (owner == torch.arange(cases, device=owner.device).unsqueeze(1)).float()
     hit, chance = ((of_case @ value.float()) / of_case.sum(dim=1) for value in found)
     values = {"sentence_hit": hit, "sentence_chance": chance}
     if kind is not None:

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from t3d.losses.gather import first_row, gather_rows
-from t3d.losses.sentence_answers import SentenceTask, mean_over_asked
+from t3d.losses.gather import first_row, gather_rows, world_size
+from t3d.losses.sentence_answers import Answers, SentenceTask, mean_over_asked
 
 
 class ReportContrast(SentenceTask):
@@ -16,36 +16,23 @@ class ReportContrast(SentenceTask):
     report has no drawn sentence, is left out.
     """
 
-    def forward(
-        self,
-        volume: Tensor,
-        sentence: Tensor,
-        *,
-        spoken: Tensor,
-        owner: Tensor,
-        said: Tensor,
-        said_mask: Tensor,
-        patient: Tensor | None = None,
-    ) -> Tensor:
-        """Return the mean over both directions and all reports; arguments: ``SentenceContrast.forward``."""
-        answers = self.answers(spoken, owner, said, said_mask, patient)
-        rows = torch.arange(len(volume), device=owner.device)
-        drawn_from = (owner == rows.unsqueeze(1)).float()  # (B, S)
+    def compare(self, volumes: Tensor, sentence: Tensor, answers: Answers) -> Tensor:
+        """See ``SentenceTask``; the mean over both directions and all reports."""
+        count = len(volumes) // world_size()  # of this process
+        drawn_from = (answers.owner == torch.arange(count, device=volumes.device).unsqueeze(1)).float()  # (B, S)
         there = gather_rows(drawn_from.any(dim=1))
         # a report is right where all its sentences are, wrong where one is
         right = gather_rows((drawn_from @ (~answers.right).float()) == 0)
         wrong = gather_rows((drawn_from @ answers.wrong.float()) > 0)
         counted = there.unsqueeze(1) & there  # (G reports, G volumes)
         right, left_out = right & counted, ~((right | wrong) & counted)
-        volumes, exact = gather_rows(volume), torch.promote_types(volume.dtype, torch.float32)
-        with torch.autocast(volume.device.type, enabled=False):
-            reports = gather_rows(F.normalize(drawn_from.to(exact) @ sentence.to(exact), dim=-1))
-            logits = (reports @ volumes.to(exact).T / self.temperature).masked_fill(left_out, -torch.inf)
-            own = slice(first_row(len(volume)), first_row(len(volume)) + len(volume))
-            directions = [
-                mean_over_asked(_cross_entropy(one[own], answer[own]), there[own])
-                for one, answer in ((logits, right), (logits.T, right.T))
-            ]
+        reports = gather_rows(F.normalize(drawn_from.to(sentence.dtype) @ sentence, dim=-1))
+        logits = (reports @ volumes.T / self.temperature).masked_fill(left_out, -torch.inf)
+        own = slice(first_row(count), first_row(count) + count)
+        directions = [
+            mean_over_asked(_cross_entropy(one[own], answer[own]), there[own])
+            for one, answer in ((logits, right), (logits.T, right.T))
+        ]
         return (directions[0] + directions[1]) / 2
 
 

@@ -1,5 +1,6 @@
-"""Which volumes say which sentence: the question that all tasks of sentences share."""
+"""Which volumes say which sentence: what all tasks of sentences share."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -14,11 +15,19 @@ RAW = {"same": 0.97, "near": 0.9}
 
 
 class Answers(NamedTuple):
-    """What counts for each sentence s and each volume j of the global batch; all (S, G) bool but ``asked`` (S,)."""
+    """What counts for each sentence s of this process and each volume j of the global batch.
+
+    Attributes:
+        right: (S, G) bool, volumes that say the sentence.
+        unclear: (S, G) bool, volumes that may or may not.
+        asked: (S,) bool, sentences that are asked at all.
+        owner: (S,) row of the volume of this process whose report the sentence was drawn from, -1 for none.
+    """
 
     right: Tensor
     unclear: Tensor
     asked: Tensor
+    owner: Tensor
 
     @property
     def wrong(self) -> Tensor:
@@ -27,7 +36,7 @@ class Answers(NamedTuple):
 
 
 class SentenceTask(nn.Module):
-    """What tasks of sentences have in common: a temperature, and who says what.
+    """What tasks of sentences have in common: a temperature, who says what, and every volume of the global batch.
 
     Sentences that nearly repeat one of a volume's report (cosine of the frozen features above ``same``) describe that
     volume too; what lies between ``near`` and ``same`` may or may not, and is left out, as are other studies of the
@@ -43,7 +52,14 @@ class SentenceTask(nn.Module):
         same, near: cosines between frozen sentence features; ``RAW`` has those for features that are not standardised
             (for sentence encoders only).
         common: largest share of right volumes of a sentence that is asked.
+
+    Attributes:
+        compare: what a task does with volumes (G, D) and sentences (S, D), unit vectors outside of autocast, their
+            ``Answers``, and what else of the network's output it reads. It returns the mean over all asked sentences
+            of the global batch, as one process holding all would.
     """
+
+    compare: Callable[..., Tensor]
 
     def __init__(self, *, temperature: float = 0.1, same: float = 0.9, near: float = 0.6, common: float = 0.5) -> None:
         super().__init__()
@@ -55,6 +71,31 @@ class SentenceTask(nn.Module):
             raise T3DError(f"common {common} must be a share of the batch, above 0 and at most 1")
         self.temperature = temperature
         self.same, self.near, self.common = same, near, common
+
+    def forward(
+        self,
+        volume: Tensor,
+        sentence: Tensor,
+        *,
+        spoken: Tensor,
+        owner: Tensor,
+        said: Tensor,
+        said_mask: Tensor,
+        patient: Tensor | None = None,
+        **more: Tensor,
+    ) -> Tensor:
+        """Return the loss.
+
+        Args:
+            volume: (B, D) unit vectors of this process's volumes.
+            sentence: (S, D) unit vectors of the sentences drawn from their reports.
+            spoken, owner, said, said_mask, patient: see ``answers``.
+            more: what ``compare`` reads beside them.
+        """
+        answers = self.answers(spoken, owner, said, said_mask, patient)
+        exact = torch.promote_types(volume.dtype, torch.float32)  # bf16 cannot tell close volumes apart
+        with torch.autocast(volume.device.type, enabled=False):
+            return self.compare(gather_rows(volume).to(exact), sentence.to(exact), answers, **more)
 
     @torch.no_grad()
     def answers(
@@ -86,7 +127,7 @@ class SentenceTask(nn.Module):
         unclear = unclear & ~right
         # with every volume right or left out there is nothing to choose
         asked = drawn & (right.float().mean(dim=1) <= self.common) & ~(right | unclear).all(dim=1)
-        return Answers(right=right, unclear=unclear, asked=asked)
+        return Answers(right=right, unclear=unclear, asked=asked, owner=owner)
 
 
 def mean_over_asked(losses: Tensor, asked: Tensor) -> Tensor:

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from t3d.losses.gather import gather_rows
-from t3d.losses.sentence_answers import SentenceTask, mean_over_asked
+from t3d.losses.sentence_answers import Answers, SentenceTask, mean_over_asked
 
 
 class SentenceContrast(SentenceTask):
@@ -14,32 +13,10 @@ class SentenceContrast(SentenceTask):
     vector has seen no text, so no report can leak into an answer.
     """
 
-    def forward(
-        self,
-        volume: Tensor,
-        sentence: Tensor,
-        *,
-        spoken: Tensor,
-        owner: Tensor,
-        said: Tensor,
-        said_mask: Tensor,
-        patient: Tensor | None = None,
-    ) -> Tensor:
-        """Return the mean over all asked sentences of the global batch, as one process holding all would.
-
-        Args:
-            volume: (B, D) unit vectors of this process's volumes.
-            sentence: (S, D) unit vectors of the sentences drawn from their reports.
-            spoken, owner, said, said_mask, patient: see ``answers``.
-        """
-        answers = self.answers(spoken, owner, said, said_mask, patient)
-        volumes = gather_rows(volume)
-        exact = torch.promote_types(volume.dtype, torch.float32)  # bf16 cannot tell close volumes apart
-        with torch.autocast(volume.device.type, enabled=False):
-            logits = sentence.to(exact) @ volumes.to(exact).T / self.temperature
-            logits = logits.masked_fill(answers.unclear, -torch.inf)
-            share = answers.right / answers.right.sum(dim=1, keepdim=True)
-            # where nothing is right for j, 0 * -inf would be NaN
-            chosen = logits.log_softmax(dim=1).masked_fill(~answers.right, 0.0)
-            losses = -(share * chosen).sum(dim=1)
-        return mean_over_asked(losses, answers.asked)
+    def compare(self, volumes: Tensor, sentence: Tensor, answers: Answers) -> Tensor:
+        """See ``SentenceTask``."""
+        logits = (sentence @ volumes.T / self.temperature).masked_fill(answers.unclear, -torch.inf)
+        share = answers.right / answers.right.sum(dim=1, keepdim=True)
+        # where nothing is right for j, 0 * -inf would be NaN
+        chosen = logits.log_softmax(dim=1).masked_fill(~answers.right, 0.0)
+        return mean_over_asked(-(share * chosen).sum(dim=1), answers.asked)

@@ -1,11 +1,9 @@
 """A sentence or its opposite: which of the two is true of a volume?"""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from t3d.losses.gather import gather_rows
-from t3d.losses.sentence_answers import SentenceTask, mean_over_asked
+from t3d.losses.sentence_answers import Answers, SentenceTask, mean_over_asked
 
 
 class SentenceOpposites(SentenceTask):
@@ -16,34 +14,19 @@ class SentenceOpposites(SentenceTask):
     same for each sentence. What a report does not say is taken as absent, as in the other tasks.
     """
 
-    def forward(
-        self,
-        volume: Tensor,
-        sentence: Tensor,
-        *,
-        opposite: Tensor,
-        opposed: Tensor,
-        spoken: Tensor,
-        owner: Tensor,
-        said: Tensor,
-        said_mask: Tensor,
-        patient: Tensor | None = None,
+    def compare(
+        self, volumes: Tensor, sentence: Tensor, answers: Answers, *, opposite: Tensor, opposed: Tensor
     ) -> Tensor:
-        """Return the mean over all asked sentences that have an opposite.
+        """See ``SentenceTask``; the mean over all asked sentences that have an opposite.
 
         Args:
-            volume, sentence: see ``SentenceContrast.forward``.
+            volumes, sentence, answers: as always.
             opposite: (S, D) unit vectors of the sentences' negations.
             opposed: (S,) bool, False where a sentence has none.
-            spoken, owner, said, said_mask, patient: see ``answers``.
         """
-        answers = self.answers(spoken, owner, said, said_mask, patient)
-        volumes = gather_rows(volume)
-        exact = torch.promote_types(volume.dtype, torch.float32)
-        with torch.autocast(volume.device.type, enabled=False):
-            logits = (sentence - opposite).to(exact) @ volumes.to(exact).T / self.temperature
-            true, false = (
-                (F.softplus(sign * logits) * part).sum(dim=1) / part.sum(dim=1).clamp_min(1)
-                for sign, part in ((-1, answers.right), (1, answers.wrong))
-            )
+        logits = (sentence - opposite.to(sentence.dtype)) @ volumes.T / self.temperature
+        true, false = (
+            (F.softplus(sign * logits) * part).sum(dim=1) / part.sum(dim=1).clamp_min(1)
+            for sign, part in ((-1, answers.right), (1, answers.wrong))
+        )
         return mean_over_asked((true + false) / 2, answers.asked & opposed)

@@ -5,8 +5,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
-from t3d.losses.gather import gather_rows, world_size
-from t3d.losses.sentence_answers import SentenceTask, mean_over_asked
+from t3d.losses.gather import world_size
+from t3d.losses.sentence_answers import Answers, SentenceTask, mean_over_asked
 
 
 class SentencePairs(SentenceTask):
@@ -16,27 +16,13 @@ class SentencePairs(SentenceTask):
     nothing begin at the entropy of that share. There is nothing to learn beside the network then.
     """
 
-    def forward(
-        self,
-        volume: Tensor,
-        sentence: Tensor,
-        *,
-        spoken: Tensor,
-        owner: Tensor,
-        said: Tensor,
-        said_mask: Tensor,
-        patient: Tensor | None = None,
-    ) -> Tensor:
-        """Return the sum over volumes, mean over all asked sentences; arguments: ``SentenceContrast.forward``."""
-        answers = self.answers(spoken, owner, said, said_mask, patient)
-        volumes = gather_rows(volume)
-        exact = torch.promote_types(volume.dtype, torch.float32)
-        with torch.autocast(volume.device.type, enabled=False):
-            asked = answers.asked.unsqueeze(1)
-            counts = torch.stack([(part & asked).sum() for part in (answers.right, answers.wrong)])
-            if world_size() > 1:
-                dist.all_reduce(counts)
-            right, wrong = counts.to(exact).clamp_min(1)
-            logits = sentence.to(exact) @ volumes.to(exact).T / self.temperature + (right / wrong).log()
-            losses = F.binary_cross_entropy_with_logits(logits, answers.right.to(exact), reduction="none")
-            return mean_over_asked(losses.masked_fill(answers.unclear, 0.0).sum(dim=1), answers.asked)
+    def compare(self, volumes: Tensor, sentence: Tensor, answers: Answers) -> Tensor:
+        """See ``SentenceTask``; the sum over volumes, mean over all asked sentences."""
+        asked = answers.asked.unsqueeze(1)
+        counts = torch.stack([(part & asked).sum() for part in (answers.right, answers.wrong)])
+        if world_size() > 1:
+            dist.all_reduce(counts)
+        right, wrong = counts.to(volumes.dtype).clamp_min(1)
+        logits = sentence @ volumes.T / self.temperature + (right / wrong).log()
+        losses = F.binary_cross_entropy_with_logits(logits, answers.right.to(volumes.dtype), reduction="none")
+        return mean_over_asked(losses.masked_fill(answers.unclear, 0.0).sum(dim=1), answers.asked)
