@@ -61,3 +61,23 @@ def test_air_around_the_body_does_not_change_the_vector(scales):
     assert not torch.allclose(
         near["embedding"], VolumeFeatures(crop_size=32)(in_air(body()).unsqueeze(0), network)["embedding"], atol=1e-3
     )
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("scales", [None, (8, 16)])
+def test_without_maps_only_the_windows_of_the_body_are_encoded(scales):
+    torch.manual_seed(0)
+    sizes = {"feature_size": 12, "window_size": 2, "text_width": 8, "embedding_width": 16}
+    network = PretrainNetwork(**sizes, use_sentences=True).eval()
+    volume = in_air(body(), before=(4, 4, 4), to=(64, 64, 64)).unsqueeze(0)
+    encoded = []
+    network.vision.register_forward_pre_hook(lambda module, inputs: encoded.append(len(inputs[0])))
+    options = {"crop_size": 32, "sw_batch_size": 3, "of_body": True, "scales": scales}
+    found = VolumeFeatures(**options, maps=False)(volume, network)
+    count = len(body_windows(volume[0], (32, 32, 32), **SEEN))
+    assert sum(encoded) == count
+    whole = VolumeFeatures(**options)(volume, network)
+    assert sum(encoded) == 2 * count + 8, "eight windows cover the volume for its maps"
+    assert found.keys() == {name for name in whole if not name.startswith("map")}
+    for name, value in found.items():
+        assert torch.equal(value, whole[name])

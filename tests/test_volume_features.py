@@ -62,7 +62,7 @@ def test_scales_are_those_of_a_plain_loop_and_change_nothing_else(backbone, scal
     options = {"crop_size": (64, 64, 64), "sw_batch_size": 1}
     plain = VolumeFeatures(**options)(volume, network)
     found = VolumeFeatures(**options, scales=scales)(volume, network)
-    pooled = VolumeFeatures(**options, scales=scales[::-2], scale_maps=False)(volume, network)
+    pooled = VolumeFeatures(**options, scales=scales[::-2], maps=False)(volume, network)
     assert set(found) - set(plain) == {f"{what}_{scale}" for what in ("features", "map") for scale in scales}
     assert set(pooled) - set(plain) == {f"features_{scales[0]}", f"features_{scales[2]}"}
     for name, value in plain.items():

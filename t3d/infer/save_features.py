@@ -50,8 +50,6 @@ class SaveFeatures:
         path = self.folder / f"{case}.safetensors"
         refuse_existing(path, overwrite=self.overwrite)
         affine = torch.as_tensor(image.meta["affine"]).reshape(-1, 4, 4)[0].double().cpu()
-        stride = image.shape[2] // found["map"].shape[2]
-        coarse = map_affine(affine, stride=stride)
         tensors = {
             "embedding": found["embedding"][0],
             "features": found["features"][0],
@@ -60,7 +58,8 @@ class SaveFeatures:
         scales = [name.removeprefix("features_") for name in found if name.startswith("features_")]
         tensors |= {f"features_{scale}": found[f"features_{scale}"][0] for scale in scales}
         if self.save_map:
-            tensors |= {"map": found["map"][0], "map_affine": coarse}
+            stride = image.shape[2] // found["map"].shape[2]
+            tensors |= {"map": found["map"][0], "map_affine": map_affine(affine, stride=stride)}
             for scale in scales:
                 tensors[f"map_{scale}"] = found[f"map_{scale}"][0]
                 tensors[f"map_affine_{scale}"] = map_affine(affine, stride=int(scale))
@@ -68,7 +67,8 @@ class SaveFeatures:
         writers: dict[Path, Write | bytes] = {path: safetensors.torch.save(tensors, metadata={"case_id": case})}
         if "text_map" in found:
             values = torch.as_tensor(found["text_map"][0, 0]).detach().float().cpu().numpy()
-            nifti = nibabel.Nifti1Image(values, coarse.numpy())
+            stride = image.shape[2] // values.shape[0]
+            nifti = nibabel.Nifti1Image(values, map_affine(affine, stride=stride).numpy())
             picture = text_picture(torch.as_tensor(image[0, 0]).cpu().numpy(), values, title=case, stride=stride)
             writers |= {
                 self.folder / f"{case}_text.nii.gz": lambda file: file.write(_gzipped(nifti)),

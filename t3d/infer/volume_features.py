@@ -21,14 +21,16 @@ class VolumeFeatures(Inferer):
     - ``embedding`` (1, D): unit vector, as ``forward`` makes it of the windows as views;
     - ``features`` (1, k C): statistics of the tokens before the projection (what a linear probe reads): their mean, or
       beside it the extremes that the network pools, see ``PretrainNetwork.window_features``;
-    - ``map`` (1, C, X/s, Y/s, Z/s): the tokens, overlapping windows averaged; s is the network's ``fuse_stride``;
+    - ``map`` (1, C, X/s, Y/s, Z/s), with ``maps``: the tokens, overlapping windows averaged; s is the network's
+      ``fuse_stride``;
     - ``text_map`` (1, 1, X/s, Y/s, Z/s), when a text is given: see ``PretrainNetwork.text_map``;
     - ``features_d`` (1, 3 C_d) of every scale d that is asked for: mean, maximum and minimum of the encoder's own
-      tokens of that stride, as ``pool_tokens`` has them for probes; and ``map_d`` (1, C_d, X/d, Y/d, Z/d), the tokens.
+      tokens of that stride, as ``pool_tokens`` has them for probes; with ``maps`` also ``map_d`` (1, C_d, X/d, Y/d,
+      Z/d), the tokens.
 
     Windows that show almost only air (below ``body_share`` of voxels above ``body_level``) count in the maps but not
     in the pooled vectors, unless every window is air. With ``of_body`` the pooled vectors are of other windows than
-    the maps, those of ``body_windows``.
+    the maps, those of ``body_windows``; without maps and text these are then the only ones that are encoded.
 
     Args:
         crop_size: window side in voxels, divisible by 32. Windows overlap by about half, at multiples of 32.
@@ -37,7 +39,7 @@ class VolumeFeatures(Inferer):
         body_share: least share of body voxels in a window that counts.
         text: {"report": (1, L) or (1, L, D), "report_mask": (1, L)} or None.
         scales: strides of the encoder's maps that are read, too; voxels a side of a token.
-        scale_maps: whether their tokens are kept as maps; those of fine strides are large.
+        maps: whether tokens are kept as maps; those of fine strides are large.
         of_body: for networks that learnt from windows of whole volumes (``use_sentences``).
     """
 
@@ -50,7 +52,7 @@ class VolumeFeatures(Inferer):
         body_share: float = 0.05,
         text: dict[str, Tensor] | None = None,
         scales: Sequence[int] | None = None,
-        scale_maps: bool = True,
+        maps: bool = True,
         of_body: bool = False,
     ) -> None:
         super().__init__()
@@ -68,7 +70,7 @@ class VolumeFeatures(Inferer):
         self.body_share = body_share
         self.text = text
         self.scales = tuple(scales or ())
-        self.scale_maps = scale_maps
+        self.maps = maps
         self.of_body = of_body
 
     def __call__(self, inputs: Tensor, network: Any, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
@@ -86,24 +88,26 @@ class VolumeFeatures(Inferer):
                 f"volume of shape {tuple(inputs.shape)} must be (1, channel, X, Y, Z) with sides divisible by "
                 f"{STRIDE} and not below the window {self.crop_size}: pad it first (SpatialPadd, DivisiblePadd)"
             )
-        pooled: list[Tensor] = []
-        body: list[Tensor] = []
-        by_scale: list[list[Tensor]] = []
+        pooled = _Pooled(network, self.scales)
+        result: dict[str, Tensor] = {}
+        if self.maps or self.text is not None or not self.of_body:
+            result = self._slide(inputs, network, pooled)
+        if self.of_body:
+            pooled = _Pooled(network, self.scales)
+            volume = convert_to_tensor(inputs[0], track_meta=False)
+            windows = body_windows(volume, self.crop_size, body_level=self.body_level, body_share=self.body_share)
+            for part in windows.split(self.slide.sw_batch_size):
+                pooled.add(part)
+                pooled.body.append(part.new_ones(len(part), dtype=torch.bool))
+        return result | pooled.vectors()
 
-        def pool(windows: Tensor) -> tuple[Tensor, list[Tensor]]:
-            if self.scales:
-                tokens, statistics, maps = network.window_scales(windows, self.scales)
-                by_scale.append([pool_tokens([one]) for one in maps])
-            else:
-                tokens, statistics = network.window_features(windows)
-                maps = []
-            pooled.append(statistics)
-            return tokens, maps
+    def _slide(self, inputs: Tensor, network: Any, pooled: "_Pooled") -> dict[str, Tensor]:
+        """The maps that are asked for; what the windows show is left in ``pooled``."""
 
         def look(windows: Tensor) -> tuple[Tensor, ...]:
-            tokens, maps = pool(windows)
-            body.append((windows > self.body_level).flatten(1).float().mean(dim=1) >= self.body_share)
-            seen = (tokens, *(maps if self.scale_maps else ()))
+            tokens, maps = pooled.add(windows)
+            pooled.body.append((windows > self.body_level).flatten(1).float().mean(dim=1) >= self.body_share)
+            seen = (tokens, *maps) if self.maps else (tokens,)
             if self.text is None:
                 return seen
             text = {key: value.expand(windows.shape[0], *value.shape[1:]) for key, value in self.text.items()}
@@ -111,28 +115,46 @@ class VolumeFeatures(Inferer):
 
         slid: Any = self.slide(inputs, look)
         maps = slid if isinstance(slid, tuple) else (slid,)
-        counted = torch.cat(body)
-        if self.of_body:
-            pooled.clear()
-            by_scale.clear()
-            volume = convert_to_tensor(inputs[0], track_meta=False)
-            windows = body_windows(volume, self.crop_size, body_level=self.body_level, body_share=self.body_share)
-            for part in windows.split(self.slide.sw_batch_size):
-                pool(part)
-            counted = torch.ones(len(windows), dtype=torch.bool, device=counted.device)
-        elif not counted.any():
-            counted = torch.ones_like(counted)
-        statistics = torch.cat(pooled)[counted]
-        result = {
-            "embedding": network.embed_pooled(statistics),
-            "features": network.pool_windows(statistics),
-            "map": maps[0],
-        }
-        for place, scale in enumerate(self.scales):
-            of_windows = torch.cat([parts[place] for parts in by_scale])
-            result[f"features_{scale}"] = pool_windows(of_windows.unsqueeze(0), counted.unsqueeze(0))
-            if self.scale_maps:
-                result[f"map_{scale}"] = maps[1 + place]
+        result = {}
+        if self.maps:
+            result["map"] = maps[0]
+            result |= {f"map_{scale}": maps[1 + place] for place, scale in enumerate(self.scales)}
         if self.text is not None:
             result["text_map"] = maps[-1]
+        return result
+
+
+class _Pooled:
+    """Statistics of the windows that were looked at, and which of them count."""
+
+    def __init__(self, network: Any, scales: Sequence[int]) -> None:
+        self.network, self.scales = network, scales
+        self.statistics: list[Tensor] = []
+        self.of_scales: list[list[Tensor]] = []
+        self.body: list[Tensor] = []
+
+    def add(self, windows: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Look at windows; returns their tokens, and those of each scale."""
+        maps: list[Tensor] = []
+        if self.scales:
+            tokens, statistics, maps = self.network.window_scales(windows, self.scales)
+            self.of_scales.append([pool_tokens([one]) for one in maps])
+        else:
+            tokens, statistics = self.network.window_features(windows)
+        self.statistics.append(statistics)
+        return tokens, maps
+
+    def vectors(self) -> dict[str, Tensor]:
+        """``embedding``, ``features`` and ``features_d``; of all windows where none counts."""
+        counted = torch.cat(self.body)
+        if not counted.any():
+            counted = torch.ones_like(counted)
+        statistics = torch.cat(self.statistics)[counted]
+        result = {
+            "embedding": self.network.embed_pooled(statistics),
+            "features": self.network.pool_windows(statistics),
+        }
+        for place, scale in enumerate(self.scales):
+            of_windows = torch.cat([parts[place] for parts in self.of_scales])
+            result[f"features_{scale}"] = pool_windows(of_windows.unsqueeze(0), counted.unsqueeze(0))
         return result
