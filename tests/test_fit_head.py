@@ -44,7 +44,7 @@ def test_the_head_is_standardised_and_fitted_and_nothing_else_is_changed(batches
     module = network()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     module.train()
-    FitHead(network=module).fit(engine(batches))
+    FitHead(network=module).start(engine(batches))
     assert module.training
     changed = {name for name, tensor in module.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {f"tokens.{part}" for part in ("mean", "deviation", "cases", "linear.weight", "linear.bias")}
@@ -61,13 +61,13 @@ def test_the_head_is_standardised_and_fitted_and_nothing_else_is_changed(batches
 
 def test_features_that_were_computed_before_give_the_same_fit(batches):
     one, other = network(), network()
-    FitHead(network=one).fit(engine(batches))
+    FitHead(network=one).start(engine(batches))
     with torch.no_grad():
         cached = [
             {**batch, "image": other.eval().counted_features(batch["image"], batch["window_mask"])}
             for batch in batches
         ]
-    FitHead(network=other).fit(engine(cached))
+    FitHead(network=other).start(engine(cached))
     assert torch.allclose(one.tokens.linear.weight, other.tokens.linear.weight, atol=1e-5)
 
 
@@ -75,7 +75,7 @@ def test_features_that_were_computed_before_give_the_same_fit(batches):
 def test_the_fit_is_validated_before_the_first_step_where_there_are_cases(batches, cases):
     module, seen = network(), []
     validator = SimpleNamespace(data_loader=[None] * cases, run=lambda: seen.append(float(module.tokens.cases)))
-    FitHead(network=module, validator=validator).fit(engine(batches))
+    FitHead(network=module, validator=validator).start(engine(batches))
     assert seen == [24.0] * bool(cases)
 
 
@@ -84,6 +84,15 @@ def test_what_was_fitted_before_and_what_attends_is_left(batches):
     module.tokens.cases.fill_(7)
     attentive = network("attention")
     before = attentive.state_dict()["weight"].clone()
-    FitHead(network=module).fit(engine(None))
-    FitHead(network=attentive).fit(engine(None))
+    FitHead(network=module).start(engine(None))
+    FitHead(network=attentive).start(engine(None))
     assert not module.tokens.linear.weight.any() and torch.equal(attentive.weight, before)
+
+
+def test_without_a_fit_the_layer_begins_at_zero_on_standardised_features(batches):
+    module = network()
+    FitHead(network=module, fit=False).start(engine(batches))
+    fitted = network()
+    FitHead(network=fitted).start(engine(batches))
+    assert not module.tokens.linear.weight.any() and not module.tokens.linear.bias.any()
+    assert module.tokens.cases == 24 and torch.equal(module.tokens.deviation, fitted.tokens.deviation)

@@ -32,28 +32,36 @@ class FitHead:
     gradients of a random layer (Kumar et al. 2022, arXiv 2202.10054). Nothing is done where the network pools by
     attention, or was fitted before: on resuming, in a later round of a federation, on the corrections of annotators.
 
+    An encoder that is trained from scratch moves far from the features that the layer was fitted to, and a fit that is
+    sure of random features then drives the loss up (measured: to 92 in one epoch). There ``fit`` is to be False.
+
     Args:
         network: the one that is trained; DistributedDataParallel is looked through.
+        fit: False standardises the features and leaves the layer at zero.
         validator: run once after the fit, where it has cases, so that a training that only makes the fit worse does
             not hide it: the best model may be the one that it began with.
     """
 
-    def __init__(self, *, network: nn.Module, validator: SupervisedEvaluator | None = None) -> None:
+    def __init__(self, *, network: nn.Module, fit: bool = True, validator: SupervisedEvaluator | None = None) -> None:
         self.network = network
+        self.fitted = fit
         self.validator = validator
 
     def attach(self, engine: GuardedTrainer) -> None:
         """Attach to the trainer, after the training state, which loads what was fitted before."""
-        engine.add_event_handler(Events.STARTED, self.fit)
+        engine.add_event_handler(Events.STARTED, self.start)
 
-    def fit(self, engine: GuardedTrainer) -> None:
-        """Fit, on all processes alike."""
+    def start(self, engine: GuardedTrainer) -> None:
+        """Standardise and fit, on all processes alike."""
         network = unwrapped(self.network)
         if not isinstance(network, VolumeClassifier) or network.tokens is None or network.tokens.cases > 0:
             return
         head = network.tokens
         pooled, labels = self._features(engine, network)
         head.measure(pooled)
+        if not self.fitted:
+            logger.info("linear layer: from zero, on %d features of %d cases", pooled.shape[1], len(pooled))
+            return
         features = head.standardised(pooled).double()
         weight, bias = fit_linear(features, labels, loss=engine.loss_function, decay=DECAY)
         with torch.no_grad():
