@@ -50,8 +50,8 @@ few_labels = --label_fraction $(DEMO_LABELS) $(if $(filter scratch,$(1)),,--enco
 # MONAI versions that a MONAI Label server is tested with; their environments are .venv-label-VERSION
 LABEL_MONAI ?= 1.6.1 1.5.2
 
-.PHONY: help test test-label test-zips zoo-check lint format demo demo-long demo-phantoms demo-pretrain demo-evaluate \
-	demo-features demo-segmentation demo-classification demo-zero-shot demo-summary
+.PHONY: help test test-label label-versions test-zips zoo-check lint format demo demo-long demo-phantoms demo-pretrain \
+	demo-evaluate demo-features demo-segmentation demo-classification demo-zero-shot demo-summary
 .NOTPARALLEL:
 
 help:
@@ -94,6 +94,9 @@ test: .venv-test/ready
 
 # There ITK is installed, and pydicom is older than 3: the files that hospitals send are read there too
 VOLUME_TESTS = tests/test_dicom_conversion.py tests/test_dicom_grid.py tests/test_image_file.py
+
+label-versions:
+	@echo $(LABEL_MONAI)
 
 test-label: $(LABEL_MONAI:%=.venv-label-%/ready)
 	@for monai in $(LABEL_MONAI); do \
