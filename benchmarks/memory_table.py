@@ -17,6 +17,7 @@ from typing import Any
 
 import fire
 import torch
+from batch_memory import Volumes
 from monai.networks.nets.swin_unetr import WindowAttention
 from pretrain_steps import RECIPES, Recipe, batch_of, build, step_loss
 from torch import Tensor, nn
@@ -30,9 +31,6 @@ from t3d.networks.window_attention import FusedWindowAttention, fuse_attention
 MIB = 2**20
 TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 CARDS = (16, 24, 40, 80)  # GiB
-# On a card more is taken than is kept: gradients on their way, blocks that do not fit gaps (a tenth; 3 % were
-# measured beside 88 GiB), and the driver's own.
-SHARE, DRIVER = 1.1, 750
 
 
 class Whole(nn.Module):
@@ -162,30 +160,38 @@ def step_rows() -> list[tuple[str, Recipe, dict[str, Any]]]:
     ]
 
 
-def steps(*, crop_size: int = 96, feature_size: int = 48, batch: int = 8, text_chunk: int = 4) -> None:
+def steps(
+    *, crop_size: int = 96, feature_size: int = 48, batch: int = 8, text_chunk: int = 4, view_chunk: int = 16
+) -> None:
     """Print what a training step of each recipe keeps in bf16, and the largest batch that each card takes.
 
-    The peak of a step is what its views keep, one chunk of text windows made again for its backward pass, inputs,
-    and parameters with gradients and both moments of AdamW.
+    The peak of a step is what one chunk of its views keeps, one chunk of text windows made again for its backward
+    pass, inputs, what further volumes leave of their views, and parameters with gradients and both moments of AdamW.
     """
     fuse_at_once()
     write(
-        f"Crops of {crop_size}^3, width {feature_size}, bf16; MiB. Batches are volumes.\n\n"
-        f"| recipe | encoded crops a volume | kept per view | input per volume | a chunk of {text_chunk} windows | "
-        f"weights | peak at batch {batch} | largest batch on {' / '.join(map(str, CARDS))} GB |\n"
-        "|---|---|---|---|---|---|---|---|"
+        f"Crops of {crop_size}^3, width {feature_size}, bf16, {view_chunk} crops of views at once; MiB. Batches are "
+        "volumes.\n\n"
+        f"| recipe | encoded crops a volume | kept per view | further volume | a chunk of {text_chunk} windows | "
+        f"weights | peak at batch {batch} | {4 * batch} | largest batch on {' / '.join(map(str, CARDS))} GB |\n"
+        "|---|---|---|---|---|---|---|---|---|"
     )
     for name, recipe, settings in step_rows():
-        if not recipe.stock:
-            settings = {"text_chunk": text_chunk, **settings}
-        network = build(recipe, size=crop_size, width=feature_size, **settings).train()
         views = replace(recipe, windows=0)
-        each, once = grown(
-            Whole(network, step_loss(views)),
-            lambda n, r=views: batch_of(r, batch=n, size=crop_size),
-            dtype=torch.bfloat16,
-            first=2,
-        )
+
+        def of_views(chunk: int, views: Recipe = views, settings: dict[str, Any] = settings) -> tuple[float, float]:
+            more = settings if views.stock else {**settings, "view_chunk": chunk}
+            return grown(
+                Whole(build(views, size=crop_size, width=feature_size, **more).train(), step_loss(views)),
+                lambda n: batch_of(views, batch=n, size=crop_size),
+                dtype=torch.bfloat16,
+                first=2,
+            )
+
+        network = build(recipe, size=crop_size, width=feature_size, **settings).train()
+        each, once = of_views(2**20)
+        left = each if recipe.stock else of_views(1)[0]
+        at_once = 1 if recipe.stock else max(1, view_chunk // views.crops)  # volumes; stock has no chunks
         chunk = 0.0
         if recipe.windows:
             sides = (crop_size,) * 3
@@ -194,12 +200,12 @@ def steps(*, crop_size: int = 96, feature_size: int = 48, batch: int = 8, text_c
             inputs = batch_of(recipe, batch=1, size=crop_size).values()
             taken = sum(tensor.untyped_storage().nbytes() for tensor in inputs) / MIB
         weights = 16 * sum(parameter.numel() for parameter in network.parameters()) / MIB
-        fixed = once + chunk + weights
-        room = [int((1024 * card - DRIVER) / SHARE - fixed) // int(each + taken) for card in CARDS]
+        volumes = Volumes(fixed=once + chunk + weights, each=each, left=left + taken, taken=taken, at_once=at_once)
+        room = [volumes.most(1024 * card) for card in CARDS]
         write(
-            f"| {name} | {recipe.crops} | {each / views.crops:,.0f} | {taken:,.0f} | {chunk:,.0f} | {weights:,.0f} | "
-            f"{SHARE * (fixed + batch * (each + taken)) + DRIVER:,.0f} | "
-            f"{' / '.join(str(max(0, most)) for most in room)} |"
+            f"| {name} | {recipe.crops} | {each / views.crops:,.0f} | {volumes.left:,.0f} | {chunk:,.0f} | "
+            f"{weights:,.0f} | {volumes.peak(batch):,.0f} | {volumes.peak(4 * batch):,.0f} | "
+            f"{' / '.join(map(str, room))} |"
         )
 
 

@@ -23,7 +23,10 @@ from pretrain_steps import RECIPES, batch_of, build, step_loss
 STOCK = "stock Swin UNETR"
 # where memory allows it: nothing is encoded a second time
 AT_ONCE = "T3D, all text windows at once"
-ALL = {**RECIPES, AT_ONCE: replace(RECIPES["T3D"], network={**RECIPES["T3D"].network, "text_chunk": 2**20})}
+ALL = {
+    **RECIPES,
+    AT_ONCE: replace(RECIPES["T3D"], network={**RECIPES["T3D"].network, "text_chunk": 2**20, "view_chunk": 2**20}),
+}
 
 
 def step_seconds(name: str, *, size: int, width: int, batch: int, steps: int) -> tuple[float, float]:

@@ -15,6 +15,10 @@ def build(**options):
     return PretrainNetwork(**sizes, **tasks, **options)
 
 
+def at_once(encode, *inputs, chunk):
+    return encode(*inputs)
+
+
 def cut(count, *, volumes=2, dtype=torch.float32):
     generator = torch.Generator().manual_seed(1)
     return torch.rand(volumes, count, 1, 32, 32, 32, generator=generator, dtype=dtype)
@@ -39,7 +43,7 @@ def gradients(network):
 
 def test_gradients_are_those_of_all_windows_at_once(monkeypatch):
     chunked = gradients(build(text_chunk=3).double())
-    monkeypatch.setattr("t3d.networks.sentence_side.in_chunks", lambda encode, windows, chunk: encode(windows))
+    monkeypatch.setattr("t3d.networks.sentence_side.in_chunks", at_once)
     whole = gradients(build().double())
     assert chunked.keys() == whole.keys() and len(chunked) > 40
     for name, gradient in whole.items():
@@ -65,7 +69,7 @@ def test_what_is_kept_grows_by_a_windows_statistics_alone(monkeypatch):
     more = kept_bytes(network, 32) - kept_bytes(network, 8)
     statistics = 2 * 24 * 3 * 96 * 4  # volumes, windows, kinds, channels, bytes
     assert more <= 6 * statistics  # a few stages of pooling
-    monkeypatch.setattr("t3d.networks.sentence_side.in_chunks", lambda encode, windows, chunk: encode(windows))
+    monkeypatch.setattr("t3d.networks.sentence_side.in_chunks", at_once)
     assert kept_bytes(network, 8) > 20 * 6 * statistics  # the comparison can fail
 
 
@@ -74,10 +78,10 @@ def test_no_chunk_is_larger_than_asked():
 
     def encode(part):
         sizes.append(len(part))
-        return part * 2
+        return (part * 2,)
 
     windows = torch.arange(10.0, requires_grad=True)
-    assert torch.equal(in_chunks(encode, windows, chunk=4), windows * 2)
+    assert torch.equal(in_chunks(encode, windows, chunk=4)[0], windows * 2)
     with torch.no_grad():
         in_chunks(encode, windows, chunk=4)
     assert sizes == [4, 4, 2, 4, 4, 2]
@@ -93,10 +97,10 @@ def test_the_last_chunk_is_not_made_again_and_is_left_before_another_one_is():
         number = len(made)
         if inside.requires_grad:
             inside.register_hook(lambda _: left.append((number, len(made))))
-        return inside.square()
+        return (inside.square(),)
 
     windows = torch.arange(10.0, requires_grad=True)
-    in_chunks(encode, windows, chunk=4).sum().backward()
+    in_chunks(encode, windows, chunk=4)[0].sum().backward()
     assert torch.equal(windows.grad, 8 * torch.arange(10.0))
     assert made == [4, 4, 2, 4, 4]
     # the last chunk gets its gradients before any other is made again; then one after the other
@@ -109,13 +113,24 @@ def test_a_chunk_of_all_is_made_once(chunk):
 
     def encode(part):
         made.append(len(part))
-        return part.square()
+        return (part.square(),)
 
     windows = torch.arange(10.0, requires_grad=True)
-    in_chunks(encode, windows, chunk=chunk).sum().backward()
+    in_chunks(encode, windows, chunk=chunk)[0].sum().backward()
     assert made == [10] and torch.equal(windows.grad, 2 * torch.arange(10.0))
 
 
-def test_a_chunk_of_none_is_refused():
-    with pytest.raises(Exception, match="text_chunk 0"):
-        build(text_chunk=0)
+@pytest.mark.parametrize("name", ["text_chunk", "view_chunk"])
+def test_a_chunk_of_none_is_refused(name):
+    with pytest.raises(Exception, match=f"{name} 0"):
+        build(**{name: 0})
+
+
+def test_rows_that_belong_together_stay_together_and_what_is_not_there_is_handed_on():
+    def encode(part, nothing, other):
+        assert nothing is None
+        return part + other, None
+
+    one, other = torch.arange(6.0), 10 * torch.arange(6.0)
+    both, none = in_chunks(encode, one, None, other, chunk=4)
+    assert torch.equal(both, one + other) and none is None

@@ -109,6 +109,7 @@ OPTIONS: dict[str, kind.Kind] = {
     "sentence_clusters": whole(2, "clusters of sentences"),
     "text_windows": whole(1, "windows of a volume"),
     "text_chunk": whole(1, "windows at once"),
+    "view_chunk": whole(1, "crops at once"),
     "text_sentences": whole(1, "sentences of a report"),
     "sentence_sections": kind.SECTIONS,
     "candidates": one_of("image", "shared_report", "own_report"),

@@ -22,7 +22,7 @@ FREE = frozenset(
         *("report_cache_dir", "feature_cache_dir"),
         # the machine, its memory and its speed
         *("device", "num_workers", "cache_rate", "amp", "amp_dtype", "use_checkpoint", "compile"),
-        *("sw_batch_size", "blend_on_cpu"),
+        *("sw_batch_size", "blend_on_cpu", "text_chunk", "view_chunk"),
         # how long, and how often something is looked at, kept or said
         *("max_epochs", "schedule_epochs", "val_interval", "checkpoint_every", "keep_checkpoints", "log_every"),
         # permissions

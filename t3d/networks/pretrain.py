@@ -2,17 +2,14 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from t3d.errors import T3DError
-from t3d.losses.gather import gather_rows
 from t3d.networks.heads import unit
-from t3d.networks.restoration_decoder import decode_tokens
 from t3d.networks.sentence_side import sentence_side
 from t3d.networks.text_image_encoder import TextImageEncoder
-from t3d.networks.tokens import as_tokens, given
-from t3d.networks.view_pairs import ViewPairs, pair_views
+from t3d.networks.tokens import given
+from t3d.networks.view_side import view_side
 
 # what version 0.1 had no arguments for; its records of trainings do not name them, and its weights fit nothing else
 VERSION_0_1: dict[str, Any] = {
@@ -53,6 +50,7 @@ class PretrainNetwork(TextImageEncoder):
         use_alignment: adds the report head that global alignment, zero-shot and retrieval need.
         sentence_clusters: K clusters of the training sentences that volumes are labelled by; 0 for none.
         text_chunk: windows that are encoded at once for the text.
+        view_chunk: crops of views that are encoded at once, those of a volume at least.
         text_encoder: module (B, L) token ids -> (B, L, text_width). None where reports come as cached features.
         backbone: family of the vision encoder, see ``t3d.networks.encoders``.
         in_channels, feature_size, window_size, depths, num_heads, drop_path_rate, norm, stem_stride, use_checkpoint:
@@ -110,7 +108,9 @@ class PretrainNetwork(TextImageEncoder):
             raise T3DError("use_text is true but the batch has no report; give reports or --use_text False")
         output: dict[str, Tensor] = {}
         if corrupted is not None and (self.use_contrast or self.decoder is not None or windows is None):
-            output |= self._views(image, corrupted, features, report_mask, embed=windows is None)
+            compares_volumes = self.use_contrast or self.report_head is not None or not self.training
+            embed = (windows is None or not self.use_sentences) and compares_volumes
+            output |= view_side(self, image, corrupted, features, report_mask, embed=embed)
         if windows is not None and self.use_sentences:
             output |= sentence_side(
                 self,
@@ -135,60 +135,3 @@ class PretrainNetwork(TextImageEncoder):
             return self.embed_volumes(self.summary.tokens(tokens))
         informed = self.inform(tokens, features, report_mask)
         return unit(self.embed_anchor(self.pooling.tokens(informed)).mean(dim=1))
-
-    def _views(
-        self,
-        image: Tensor,
-        corrupted: Tensor,
-        features: Tensor | None,
-        report_mask: Tensor | None,
-        *,
-        embed: bool,
-    ) -> dict[str, Tensor]:
-        """The tasks of crops: contrast and restoration; and the volume's embedding where no windows are given."""
-        pairs = pair_views(image, corrupted)
-        compares_volumes = self.use_contrast or self.report_head is not None or not self.training
-        embed = (embed or not self.use_sentences) and compares_volumes
-        # one pass of the encoder for both; a step that restores alone needs no clean tokens
-        looked_at = [pairs.candidates] if self.use_contrast or embed else []
-        *clean_maps, corrupted_maps = self.encode(torch.cat([*looked_at, corrupted])).split(len(corrupted))
-        fused = as_tokens(corrupted_maps)
-        if features is not None and self.fusion is not None:
-            fused = self.inform(fused, features, report_mask)
-        output = {"clean": pairs.clean, "corrupted": corrupted}
-        for clean in map(as_tokens, clean_maps):
-            output |= self._compared(pairs, fused, clean, features, report_mask, embed=embed)
-        if self.decoder is not None:
-            output["restored"] = decode_tokens(self.decoder, fused, corrupted_maps)
-        return output
-
-    def _compared(
-        self,
-        pairs: ViewPairs,
-        fused: Tensor,
-        clean: Tensor,
-        features: Tensor | None,
-        report_mask: Tensor | None,
-        *,
-        embed: bool,
-    ) -> dict[str, Tensor]:
-        plain = self.embed_candidate(self.pooling.tokens(clean))
-        output = {}
-        if embed and self.use_sentences:
-            output["volume"] = self.embed_volumes(self.summary.tokens(clean))
-        elif embed:
-            output["volume"] = unit(plain.mean(dim=1))
-        if self.use_contrast:
-            anchor = self.embed_anchor(self.pooling.tokens(fused))
-            if self.candidates != "image":
-                plain = self.embed_candidate(self.pooling.tokens(self._informed(clean, features, report_mask)))
-            output["anchor"], output["candidate"] = pairs.align(anchor, plain)
-        return output
-
-    def _informed(self, clean: Tensor, features: Tensor | None, report_mask: Tensor | None) -> Tensor:
-        """Candidates' tokens that have read a report: their own (B, K, N, C), or each anchor's (B, G, K, N, C)."""
-        if self.candidates == "own_report":
-            return self.inform(clean, features, report_mask)
-        everyone = gather_rows(clean)  # (G, K, N, C)
-        queries = everyone.flatten(0, 2).unsqueeze(0).expand(clean.shape[0], -1, -1)
-        return self.fuse(queries, features, report_mask).unflatten(1, everyone.shape[:3])

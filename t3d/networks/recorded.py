@@ -8,7 +8,7 @@ from torch import nn
 
 from t3d.networks.pretrain import VERSION_0_1, PretrainNetwork
 
-_NOT_RECORDED = ("text_encoder", "use_checkpoint", "text_chunk")
+_NOT_RECORDED = ("text_encoder", "use_checkpoint", "text_chunk", "view_chunk")
 
 
 def recorded_names() -> list[str]:
@@ -39,6 +39,6 @@ def pretrain_network(
     Args:
         settings: as a record keeps them.
         text_encoder: see ``PretrainNetwork``; None where reports come as cached features.
-        **more: settings that no record keeps: ``use_checkpoint``, ``text_chunk``.
+        **more: settings that no record keeps: ``use_checkpoint``, ``text_chunk``, ``view_chunk``.
     """
     return PretrainNetwork(**settings, text_encoder=text_encoder, **more)

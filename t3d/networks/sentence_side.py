@@ -30,9 +30,11 @@ def sentence_side(
     """
     if said is None or said_mask is None or drawn is None:
         raise T3DError("windows are given without sentences: give said, said_mask and drawn, or no windows")
-    pooled = in_chunks(
-        lambda part: network.window_features(part)[1], windows.flatten(0, 1), chunk=network.text_chunk
-    ).unflatten(0, windows.shape[:2])
+    (pooled,) = in_chunks(
+        lambda part: (network.window_features(part)[1],), windows.flatten(0, 1), chunk=network.text_chunk
+    )
+    assert pooled is not None
+    pooled = pooled.unflatten(0, windows.shape[:2])
     spoken = _rows(said, drawn)
     output = {"volume": network.embed_volumes(pooled, window_mask), "sentence": network.embed_sentence(spoken)}
     if opposite is not None:

@@ -53,6 +53,7 @@ class TextImageEncoder(nn.Module):
         use_alignment: bool = False,
         sentence_clusters: int = 0,
         text_chunk: int = 4,
+        view_chunk: int = 16,
         text_encoder: nn.Module | None = None,
     ) -> None:
         super().__init__()
@@ -62,11 +63,12 @@ class TextImageEncoder(nn.Module):
             raise T3DError("use_alignment true needs reports, but use_text is false: drop one of the two overlays")
         if use_sentences and not use_text:
             raise T3DError("use_sentences true needs reports, but use_text is false: set one of the two otherwise")
-        if text_chunk < 1:
-            raise T3DError(f"text_chunk {text_chunk} must be 1 or more: so many windows are encoded at once")
+        for name, chunk in (("text_chunk", text_chunk), ("view_chunk", view_chunk)):
+            if chunk < 1:
+                raise T3DError(f"{name} {chunk} must be 1 or more: so many crops are encoded at once")
         self.use_text, self.use_sentences, self.use_contrast = use_text, use_sentences, use_contrast
         self.candidates = candidates if use_text else "image"
-        self.text_chunk = text_chunk
+        self.text_chunk, self.view_chunk = text_chunk, view_chunk
         self.backbone = find_backbone(backbone)
         encoder = build_encoder(
             backbone,
