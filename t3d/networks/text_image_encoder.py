@@ -7,18 +7,17 @@ from torch import Tensor, nn
 
 from t3d.errors import T3DError
 from t3d.losses.contrast import CANDIDATES
-from t3d.networks.encoders import build_encoder, check_crop, find_backbone
-from t3d.networks.fused_maps import Laterals, strides_from
+from t3d.networks.crop_encoder import CropEncoder
 from t3d.networks.heads import ProjectionHead, VolumeHead, unit
-from t3d.networks.pooling import POOLINGS, Pooling, counted_windows
+from t3d.networks.pooling import POOLINGS, counted_windows
 from t3d.networks.restoration_decoder import RestorationDecoder
 from t3d.networks.text_clusters import TextClusters
 from t3d.networks.text_informed import TextInformedEncoder
 from t3d.networks.text_scale import TextScale, TextScaling
-from t3d.networks.tokens import as_tokens, given, mean_token
+from t3d.networks.tokens import given, mean_token
 
 
-class TextImageEncoder(nn.Module):
+class TextImageEncoder(CropEncoder):
     """The modules of ``PretrainNetwork``, whose arguments these are, and what they say of windows and texts.
 
     Modules that no task of the recipe uses are not made, so that every parameter gets a gradient in every step.
@@ -56,7 +55,6 @@ class TextImageEncoder(nn.Module):
         view_chunk: int = 16,
         text_encoder: nn.Module | None = None,
     ) -> None:
-        super().__init__()
         if candidates not in CANDIDATES:
             raise T3DError(f"candidates {candidates!r} is unknown; choose one of {', '.join(CANDIDATES)}")
         if use_alignment and not use_text:
@@ -66,12 +64,11 @@ class TextImageEncoder(nn.Module):
         for name, chunk in (("text_chunk", text_chunk), ("view_chunk", view_chunk)):
             if chunk < 1:
                 raise T3DError(f"{name} {chunk} must be 1 or more: so many crops are encoded at once")
-        self.use_text, self.use_sentences, self.use_contrast = use_text, use_sentences, use_contrast
-        self.candidates = candidates if use_text else "image"
-        self.text_chunk, self.view_chunk = text_chunk, view_chunk
-        self.backbone = find_backbone(backbone)
-        encoder = build_encoder(
-            backbone,
+        super().__init__(
+            backbone=backbone,
+            fuse_stride=fuse_stride,
+            pooling=pooling,
+            summary=POOLINGS if use_sentences else None,
             in_channels=in_channels,
             feature_size=feature_size,
             window_size=window_size,
@@ -82,17 +79,10 @@ class TextImageEncoder(nn.Module):
             stem_stride=stem_stride,
             use_checkpoint=use_checkpoint,
         )
-        self.add_module(self.backbone.attribute, encoder)
-        self.strides = encoder.strides
-        self.stride = encoder.strides[-1]
-        self.map_strides = strides_from(encoder, fuse_stride, backbone=backbone)
-        self.fuse_stride = self.map_strides[0]
-        widths = encoder.widths[-len(self.map_strides) :]
-        width = widths[0]
-        self.lateral = Laterals(self.map_strides, widths)
-        self.pooling = Pooling(pooling)
-        self.summary = Pooling(POOLINGS) if use_sentences else self.pooling
-        self.pooled_width = len(self.summary) * width
+        self.use_text, self.use_sentences, self.use_contrast = use_text, use_sentences, use_contrast
+        self.candidates = candidates if use_text else "image"
+        self.text_chunk, self.view_chunk = text_chunk, view_chunk
+        width = self.width
         crop_width = len(self.pooling) * width
         compares_crops = use_contrast or (use_alignment and not use_sentences)
         self.image_head = ProjectionHead(crop_width, embedding_width, norm=head_norm) if compares_crops else None
@@ -114,58 +104,14 @@ class TextImageEncoder(nn.Module):
         clusters = use_sentences and sentence_clusters
         self.text_clusters = TextClusters(sentence_clusters, text_width) if clusters else None
 
-    @property
-    def vision(self) -> nn.Module:
-        """The vision encoder."""
-        return self.get_submodule(self.backbone.attribute)
-
     def set_text_scale(self, scale: TextScale) -> None:
         """Standardise texts by these numbers from now on, see ``TextScaling.set``; not where texts are read raw."""
         if self.text_scale is not None:
             self.text_scale.set(scale)
 
-    def encode(self, views: Tensor) -> Tensor:
-        """Token maps F of views (B, K, C, X, Y, Z) -> (B, K, C, X/s, Y/s, Z/s), s = ``fuse_stride``."""
-        batch, count = views.shape[:2]
-        crops = views.flatten(0, 1)
-        check_crop(crops, stride=self.stride)
-        return self.lateral(self.vision(crops, strides=self.map_strides)).unflatten(0, (batch, count))
-
-    def tokens(self, views: Tensor) -> Tensor:
-        """Visual tokens F of views (B, K, C, X, Y, Z) -> (B, K, N, C)."""
-        return as_tokens(self.encode(views))
-
-    def window_features(self, windows: Tensor) -> tuple[Tensor, Tensor]:
-        """Token maps (N, C, X/s, ..) of windows (N, C, X, Y, Z), and their statistics (N, k C), see ``Pooling``.
-
-        The statistics are what ``embed_pooled`` takes: k = 3 with sentence targets, else one for each of ``pooling``.
-        """
-        maps = self.encode(windows.unsqueeze(1))
-        return maps[:, 0], self.summary.tokens(as_tokens(maps))[:, 0]
-
-    def window_scales(self, windows: Tensor, scales: Sequence[int]) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """``window_features``, and the encoder's own maps (N, C_d, X/d, ..) of the strides d, in one pass.
-
-        Raises:
-            T3DError: the encoder has no map of a stride.
-        """
-        if not scales or not set(scales) <= set(self.strides) or len(set(scales)) < len(scales):
-            raise T3DError(
-                f"scales {list(scales)}: name some of the encoder's maps, which have the strides {list(self.strides)}"
-            )
-        check_crop(windows, stride=self.stride)
-        strides = [stride for stride in self.strides if stride in {*self.map_strides, *scales}]
-        maps = dict(zip(strides, self.vision(windows, strides=strides), strict=True))
-        fused = self.lateral([maps[stride] for stride in self.map_strides])
-        return fused, self.summary.tokens(fused.flatten(2).transpose(1, 2)), [maps[stride] for stride in scales]
-
     def embed_pooled(self, pooled: Tensor) -> Tensor:
         """Unit embedding (1, D) of one volume from the statistics of its windows (W, k C)."""
         return self.embed_volumes(pooled.unsqueeze(0))
-
-    def pool_windows(self, pooled: Tensor) -> Tensor:
-        """Statistics (1, k C) of one volume from those of its windows (W, k C)."""
-        return self.summary.windows(pooled.unsqueeze(0))
 
     def embed_volumes(self, pooled: Tensor, mask: Tensor | None = None) -> Tensor:
         """Unit embeddings (B, D) of volumes from the statistics of their windows.
