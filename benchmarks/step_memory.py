@@ -1,6 +1,7 @@
-"""Does the memory of a training step depend on the size of the volumes? It must not.
+"""Does the memory of a training step depend on the size of the volumes, on how many they are, on the text windows?
 
     .venv-demo/bin/python benchmarks/step_memory.py compare [--shapes 128,384,512x512x1000] [--crop_size 64] [--raw]
+    .venv-demo/bin/python benchmarks/step_memory.py batches [--crop_size 32] [--feature_size 24] [--view_chunk 8]
 
 For each size it writes a small cohort at the spacing of the training, so that nothing is resampled, brings it into
 the prepared store, trains two steps on it with the bundle's own configs in a fresh process, and prints the peak
@@ -9,6 +10,9 @@ Pages of files are apart: the store is mapped, so what was read of a volume coun
 but it is the system's cache of that file, which all workers share and which goes when memory is short. With --raw the
 volumes are read whole, as without a prepared store; then the worker's memory depends on the size. Exit status 1 if
 the peaks (with --raw those of the worker apart) lie more than 5 % apart.
+
+"batches" compares 8 volumes of 8 text windows with 32 windows and with 32 volumes, views and windows in chunks; what a
+further volume adds is its crops and tokens. Exit status 1 if a peak lies more than 25 % above the first.
 """
 
 import json
@@ -26,11 +30,13 @@ import fire
 
 BUNDLE = Path(__file__).resolve().parents[1] / "bundles" / "t3d_pretrain"
 SPACING = 1.0  # mm
-CASES = {"training": 2, "validation": 2}
+VALIDATION = 2  # cases
 TOLERANCE = 0.05
+MORE = {"8 volumes, 8 windows": (8, 8), "8 volumes, 32 windows": (8, 32), "32 volumes, 8 windows": (32, 8)}
+GROWTH = 0.25
 
 
-def write_cohort(folder: str, shape: str) -> None:
+def write_cohort(folder: str, shape: str, cases: int) -> None:
     """Write a volume of noisy soft tissue, which all cases share, and their datalist with a report each."""
     import nibabel
     import numpy as np
@@ -39,7 +45,7 @@ def write_cohort(folder: str, shape: str) -> None:
     volume = (200 * rng.standard_normal(sides(shape), dtype=np.float32)).astype(np.int16)
     nibabel.save(nibabel.Nifti1Image(volume, np.diag([SPACING] * 3 + [1.0])), Path(folder, "ct.nii"))
     datalist = {}
-    for split, count in CASES.items():
+    for split, count in {"training": cases, "validation": VALIDATION}.items():
         datalist[split] = []
         for index in range(count):
             case = f"{split}_{index}"
@@ -77,7 +83,6 @@ def train(folder: str, raw: bool, **settings: int) -> None:
         spacing=[SPACING] * 3,
         max_epochs=1,
         steps_per_epoch=2,
-        batch_size=2,
         cache_rate=0.0,  # a cache would keep volumes in the training process by design
         num_workers=1,  # volumes are loaded in the worker
         **settings,
@@ -123,14 +128,15 @@ def held(process: int | None) -> tuple[float, float]:
 
 
 def measure(shape: str, raw: bool, settings: dict[str, int]) -> dict[str, float]:
-    """Train on volumes of a shape; return the peaks in MiB."""
+    """Train on volumes of a shape, as many as a batch has; return the peaks in MiB."""
     with tempfile.TemporaryDirectory() as folder:
         # With a fixed threshold glibc returns freed tensors at once; with its own, moving one the peak of the
         # same training differs by some per cent from run to run.
         environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(2**20)}
         # each step is a process of its own, so that the memory of one does not count for the next
         options = [f"--{name}={value}" for name, value in settings.items()]
-        steps = [["write_cohort", folder, shape], ["prepare", folder], ["train", folder, str(raw), *options]]
+        cohort = ["write_cohort", folder, shape, str(settings["batch_size"])]
+        steps = [cohort, ["prepare", folder], ["train", folder, str(raw), *options]]
         for step in steps[:1] + steps[2:] if raw else steps:
             line = [sys.executable, __file__, *step]
             done = subprocess.run(line, check=False, stdout=subprocess.DEVNULL, env=environment)
@@ -146,7 +152,7 @@ def compare(
     raw: bool = False,
 ) -> None:
     """Measure each size, print the table, and exit with 1 if the peaks lie more than 5 % apart."""
-    settings = {"crop_size": crop_size, "feature_size": feature_size}
+    settings = {"crop_size": crop_size, "feature_size": feature_size, "batch_size": 2}
     shapes = [str(shape) for shape in (shapes if isinstance(shapes, tuple | list) else (shapes,))]
     peaks = {shape: measure(shape, raw, settings) for shape in shapes}
     parts = ("training process", "worker", "files mapped by the worker", "GPU")
@@ -165,5 +171,21 @@ def compare(
         sys.exit(1)
 
 
+def batches(*, crop_size: int = 32, feature_size: int = 24, view_chunk: int = 8, text_chunk: int = 4) -> None:
+    """Measure a step of 8 volumes, one of more windows and one of more volumes, and print the table."""
+    sizes = {"crop_size": crop_size, "feature_size": feature_size, "view_chunk": view_chunk, "text_chunk": text_chunk}
+    rows, first, highest = ["| step | training process, MiB | GPU, MiB |", "|---|---|---|"], {}, 0.0
+    for name, (volumes, windows) in MORE.items():
+        peak = measure(str(2 * crop_size), False, {**sizes, "batch_size": volumes, "text_windows": windows})
+        first = first or peak
+        highest = max([highest, *(peak[part] / first[part] for part in ("training process", "GPU") if first[part])])
+        rows.append(f"| {name} | {peak['training process']:.0f} | {peak['GPU']:.0f} |")
+    sys.stdout.write("\n".join([*rows, f"at most {highest - 1:.1%} more"]) + "\n")
+    if highest > 1 + GROWTH:
+        sys.exit(1)
+
+
 if __name__ == "__main__":
-    fire.Fire({"compare": compare, "write_cohort": write_cohort, "prepare": prepare, "train": train})
+    fire.Fire(
+        {"compare": compare, "batches": batches, "write_cohort": write_cohort, "prepare": prepare, "train": train}
+    )
