@@ -12,7 +12,7 @@ from t3d.errors import T3DError
 from t3d.study import guards
 from t3d.study.cohort import make_cohort, split_exactly
 from t3d.study.guards import check_cohort, check_shuffled, same_numbers
-from t3d.study.outcome import SCORES, Outcome
+from t3d.study.outcome import SCORES, Outcome, tells_arms_apart
 
 SPLITS = ("training", "validation", "test")
 SHUFFLED = {"shuffle_reports": True, "use_text": True, "seed": 4}
@@ -111,6 +111,19 @@ def test_lists_of_exact_sizes():
     twice = [{"case_id": f"c{n}", "patient_id": f"p{n // 2}"} for n in range(8)]
     with pytest.raises(T3DError, match="some patients come twice"):
         split_exactly(twice, {"training": 3, "validation": 1, "test": 4})
+
+
+@pytest.mark.parametrize(
+    ("kind", "tells"),
+    [
+        ("scores", True),
+        ("error_in_lesions", True),
+        ("error_in_lesions_corrupted", False),  # of the input
+        ("text_gain_in_lesions", False),  # 0 for the twin and for the untrained network, which read no report
+    ],
+)
+def test_which_numbers_tell_arms_apart(kind, tells):
+    assert tells_arms_apart(kind) is tells
 
 
 def test_two_arms_with_the_same_numbers_are_named():

@@ -16,7 +16,13 @@ FILE = "outcome_{}.npz"
 SCORES = "scores"  # against labels: AUROC and skill
 FROC = "froc"  # of single lesions: sensitivity at fixed false positives; every other kind is a measure of each case
 SAME_INPUT = "_corrupted"  # end of the kinds that no network has a part in: equal for all arms
+TEXT_GAIN = "text_gain_in_"  # beginning of the kinds that are 0 for every network that reads no report
 _NONE = np.zeros((0, 0, 0))
+
+
+def tells_arms_apart(kind: str) -> bool:
+    """Whether two arms with the same numbers of this kind may be one and the same network."""
+    return not kind.endswith(SAME_INPUT) and not kind.startswith(TEXT_GAIN)
 
 
 class Outcome(NamedTuple):

@@ -23,7 +23,7 @@ RECALL = "recall@"  # .. at any number
 PRIMARY = ("auroc", "dice", "froc", "recall@5", "error_in_lesions")
 NAMES = {
     "auroc": "AUROC", "dice": "Dice", "froc": "sensitivity", "recall@5": "recall at 5",
-    "error_in_lesions": "error in lesions (less is better),",
+    "error_in_lesions": "error in lesions (less is better)",
 }  # fmt: skip
 BY_SIZE = ", lesions "  # between the name of a task and a class of lesions
 CSV, TABLE, FIGURE = "results.csv", "results.md", "results.png"
@@ -163,12 +163,13 @@ def draw(rows: Sequence[Row], *, arms: Sequence[str], reference: str) -> Figure:
                 axes.plot([], [], color=colour, label=label)
         axes.axvline(0, color="black", linewidth=0.8)
         against = " / ".join(dict.fromkeys(row.against for row in mine))
-        axes.set(title=task.replace("_", " "), xlabel=f"{NAMES.get(metric, metric)} minus that of {against}")
+        axes.set_title(task.replace("_", " "))
+        axes.set_xlabel(f"{NAMES.get(metric, metric)}\nminus that of {against}")
         axes.locator_params(axis="x", nbins=5)
         axes.margins(x=0.1)
         if any(budget is not None for budget in budgets):
             # below the panel: inside it would hide some arm
-            axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)
+            axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2, frameon=False)
     panels[0].set_yticks(range(len(others)), others)
     panels[0].set_ylim(len(others) - 0.4, -0.6)
     figure.suptitle("differences with 95 % intervals; filled: the interval does not hold 0", fontsize="medium")

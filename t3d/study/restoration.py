@@ -17,7 +17,7 @@ from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.recorded import network_settings, pretrain_network
 from t3d.networks.restoration_decoder import decode_tokens
 from t3d.networks.tokens import as_tokens
-from t3d.study.outcome import SAME_INPUT, Outcome, measures
+from t3d.study.outcome import SAME_INPUT, TEXT_GAIN, Outcome, measures
 from t3d.study.restored_crops import Crops, RestoredCrops
 from t3d.weights import load_pretrained
 from t3d.weights.encoder_record import recorded_settings
@@ -97,7 +97,7 @@ def errors_of(
             f"error_in_{region}_wrong_report": inside["wrong"],
             f"error_in_{region}_no_report": inside["none"],
             f"error_in_{region}{SAME_INPUT}": float(masked_error(crops.corrupted, crops.clean, mask)[0]),
-            f"text_gain_in_{region}": inside["wrong"] - inside["right"],
+            f"{TEXT_GAIN}{region}": inside["wrong"] - inside["right"],
         }
     return found
 

@@ -12,7 +12,7 @@ from t3d.study.cohort import sizes_of
 from t3d.study.comparison import GAP, Compared, Row, compare
 from t3d.study.graph import COHORT, Graph, Place, make_graph
 from t3d.study.guards import same_numbers
-from t3d.study.outcome import FROC, SAME_INPUT, SCORES, Outcome, read_outcomes
+from t3d.study.outcome import FROC, SCORES, Outcome, read_outcomes, tells_arms_apart
 from t3d.study.plan import ORACLE, Plan, read_plan
 from t3d.study.published_numbers import beside
 from t3d.study.report import BY_SIZE, TABLE, write_report
@@ -90,7 +90,7 @@ def write_table(plan: Plan, graph: Graph, out_dir: Path, about: Sequence[str] = 
             if kind not in KINDS_OF.get(task, [kind]):
                 continue  # tasks may share a cell
             compared = _compared(plan, task, labels, outcomes)
-            if not kind.endswith(SAME_INPUT):
+            if tells_arms_apart(kind):
                 notes |= dict.fromkeys(f"{task}: {said}" for said in same_numbers(outcomes))
             rows += compared.rows
             if compared.left_out:
