@@ -66,7 +66,7 @@ def test_a_step_in_chunks_is_the_step_at_once(recipe):
         (8, VERSION_0_1, 2, 2, [8, 8, 4]),
     ],
 )
-def test_no_more_crops_than_asked_are_encoded_at_once(monkeypatch, view_chunk, settings, views, corrupted, sizes):
+def test_no_more_crops_than_asked_are_encoded_at_once(view_chunk, settings, views, corrupted, sizes):
     network, seen = build(view_chunk, **settings), []
     network.vision.register_forward_hook(lambda module, args, output: seen.append(len(args[0])))
     with torch.no_grad():
