@@ -49,6 +49,14 @@ def test_all_options_but_the_free_ones_are_in_the_recipe(bundle, cohort, tmp_pat
     assert not {"network", "network_def", "optimizer", "train#trainer"} & set(parser.ref_resolver.resolved_content)
 
 
+@pytest.mark.parametrize(("norm", "kept"), [("instance", set()), ("batch", {"text_chunk", "view_chunk"})])
+def test_what_is_encoded_at_once_is_free_unless_it_changes_the_numbers(cohort, tmp_path, norm, kept):
+    parser = parser_of("pretrain", cohort, tmp_path)
+    parser.update({"norm": norm, "backbone": "segres"})
+    recipe = parser.get_parsed_content("recipe")
+    assert {"text_chunk", "view_chunk"} & set(recipe) == kept
+
+
 @pytest.mark.parametrize("bundle", RUNS)
 def test_what_stands_above_the_line_are_options(bundle):
     """No parts of a network, no lists of cases: those would be resolved too early, or fill the record."""

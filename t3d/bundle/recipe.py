@@ -31,6 +31,8 @@ FREE = frozenset(
         "labels_file",
     )
 )
+# Free but for an encoder whose statistics are those of what is encoded at once.
+_CHUNKS = frozenset(("text_chunk", "view_chunk"))
 # Options that name a file or folder, which may be moved: its content is compared.
 _BY_CONTENT = ("encoder_weights", "text_encoder")
 
@@ -56,9 +58,11 @@ def run_recipe(**derived: Any) -> dict[str, Any]:
     if LINE not in config:
         raise T3DError(f"the config has no entry {LINE!r}, which divides its options from what they make; add it")
     above = takewhile(lambda name: name != LINE, config)
+    option: Any = parser.ref_resolver.get_resolved_content
+    free = FREE - _CHUNKS if "norm" in config and option("norm") == "batch" else FREE
     # names with an underscore are MONAI's: _meta_ holds the bundle's version, which does not change a training
-    names = [name for name in above if name not in FREE and not name.startswith("_")]
-    options = {name: parser.ref_resolver.get_resolved_content(name) for name in names if name not in derived}
+    names = [name for name in above if name not in free and not name.startswith("_")]
+    options = {name: option(name) for name in names if name not in derived}
     return {name: recorded_value(name, value) for name, value in {**options, **derived}.items()}
 
 
