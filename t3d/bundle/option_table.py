@@ -58,6 +58,7 @@ OPTIONS: dict[str, kind.Kind] = {
     "dropout": number(least=0, below=1),
     "freeze_epochs": whole(0, "first epochs in which the encoder stays as it is"),
     "fit_head": flag(),
+    "head_statistics": one_of("measured", "batch"),
     "layer_decay": number("factor of the learning rate from one encoder stage to the one before", above=0, most=1),
     "val_interval": whole(1, "epochs from one validation to the next"),
     "checkpoint_every": whole(1, "epochs"),

@@ -6,6 +6,20 @@ from torch import Tensor, nn
 from t3d.losses.gather import gather_rows
 
 
+def batch_moments(vectors: Tensor, *, least: int = 2) -> tuple[Tensor, Tensor, int] | None:
+    """Mean (C,), variance (C,) and number of the rows of vectors (.., C) of all processes, with their gradients.
+
+    Args:
+        vectors: of this process.
+        least: None is returned for fewer rows.
+    """
+    rows = gather_rows(vectors.flatten(0, -2))
+    if len(rows) < least:
+        return None
+    variance, mean = torch.var_mean(rows, dim=0, correction=0)
+    return mean, variance, len(rows)
+
+
 class GlobalBatchNorm(nn.Module):
     """Batch norm of vectors (.., C) without scale and shift, over the rows of all processes.
 
@@ -31,11 +45,9 @@ class GlobalBatchNorm(nn.Module):
         """Standardised vectors (.., C), in single precision at least. One row alone takes the running statistics."""
         vectors = vectors.to(torch.promote_types(vectors.dtype, torch.float32))
         mean, variance = self.mean, self.variance
-        if self.training:
-            rows = gather_rows(vectors.flatten(0, -2))
-            if len(rows) > 1:
-                variance, mean = torch.var_mean(rows, dim=0, correction=0)
-                self._remember(mean.detach(), variance.detach() * len(rows) / (len(rows) - 1))
+        if self.training and (found := batch_moments(vectors)):
+            mean, variance, rows = found
+            self._remember(mean.detach(), variance.detach() * rows / (rows - 1))
         return (vectors - mean) * torch.rsqrt(variance + self.eps)
 
     @torch.no_grad()

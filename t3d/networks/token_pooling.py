@@ -6,6 +6,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from t3d.networks.global_batch_norm import batch_moments
+
+_LEAST_ROWS, _MOMENTUM, _EPS = 4, 0.1, 1e-5
+
 
 def pool_tokens(maps: Sequence[Tensor]) -> Tensor:
     """Mean, maximum and minimum over the tokens of each map, (N, 3 C): means of all maps, maxima, minima.
@@ -42,10 +46,15 @@ def pool_windows(features: Tensor, mask: Tensor) -> Tensor:
 class TokenHead(nn.Module):
     """Standardised features and one linear logit for each finding.
 
-    A feature is standardised by its mean and its deviation over the training cases, which ``t3d.train.fit_head``
-    measures once; then all are divided by the root of their number, so that a volume's features have a length of
-    about 1 and a learning rate means the same at every width. The linear layer starts at zero: the features of the
+    A feature is standardised by its mean and its deviation over cases; then all are divided by the root of their
+    number, so that a volume's features have a length of about 1. The linear layer starts at zero: the features of the
     encoder speak, not a random mixture of them.
+
+    Mean and deviation are those that ``measure`` took of the training cases once. With ``by_batch`` they are in
+    training those of the global batch, as batch norm has it, and in evaluation those seen of late: pooled tokens of
+    all cases are nearly alike, and as an encoder that is trained from scratch moves, what differs between them has to
+    be made large again (measured: docs/few_labels.md). Batches of fewer than 4 cases are standardised as in
+    evaluation. A trained model is the same with either.
 
     Args:
         width: D, features of a volume.
@@ -59,6 +68,7 @@ class TokenHead(nn.Module):
 
     def __init__(self, width: int, findings: int, *, dropout: float = 0.0) -> None:
         super().__init__()
+        self.by_batch = False
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("deviation", torch.ones(width))
         self.register_buffer("cases", torch.zeros(()))  # that both were measured on; 0 as long as they were not
@@ -68,8 +78,8 @@ class TokenHead(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def standardised(self, pooled: Tensor) -> Tensor:
-        """Features (B, D) of a length of about 1."""
-        return (pooled - self.mean) / (self.deviation * math.sqrt(self.mean.numel()))
+        """Features (B, D) of a length of about 1, by what was measured or seen of late."""
+        return self._scaled(pooled, self.mean, self.deviation)
 
     def measure(self, pooled: Tensor) -> None:
         """Take mean and deviation of features (N, D); one that never varies keeps its scale."""
@@ -80,4 +90,18 @@ class TokenHead(nn.Module):
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Logits (B, F) from features (B, D)."""
-        return self.linear(self.dropout(self.standardised(pooled)))
+        found = batch_moments(pooled, least=_LEAST_ROWS) if self.by_batch and self.training else None
+        if found is None:
+            return self.linear(self.dropout(self.standardised(pooled)))
+        mean, variance, rows = found
+        deviation = (variance + _EPS).sqrt()
+        self._remember(mean.detach(), variance.detach() * rows / (rows - 1))
+        return self.linear(self.dropout(self._scaled(pooled, mean, deviation)))
+
+    def _scaled(self, pooled: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+        return (pooled - mean) / (deviation * math.sqrt(mean.numel()))
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        self.mean.lerp_(mean, _MOMENTUM)
+        self.deviation.copy_(self.deviation.square().lerp(variance + _EPS, _MOMENTUM).sqrt())

@@ -44,7 +44,12 @@ def start_encoder(
 
 
 def parameter_groups(
-    network: nn.Module, *, learning_rate: float, layer_decay: float, weight_decay: float
+    network: nn.Module,
+    *,
+    learning_rate: float,
+    layer_decay: float,
+    weight_decay: float,
+    rates: Mapping[str, float] | None = None,
 ) -> list[dict]:
     """Group a network's parameters for an optimizer (recipe of BEiT and MAE fine-tuning, by stage instead of block).
 
@@ -58,6 +63,7 @@ def parameter_groups(
         learning_rate: of the new parts.
         layer_decay: in (0, 1]; 1 gives all parts the same rate.
         weight_decay: of all groups.
+        rates: beginnings of names outside the encoder, and by what their rate is multiplied.
 
     Returns:
         Groups ``{"params", "lr", "weight_decay"}`` from slow to fast, frozen parameters included (they may thaw).
@@ -70,18 +76,19 @@ def parameter_groups(
     network = unwrapped(network)
     backbone, encoder = _encoder_of(network, "layer_decay")
     top = 1 + max(backbone.depth(name) for name, _ in encoder.named_parameters())
-    depths: dict[int, list[nn.Parameter]] = {}
+    places: dict[tuple[int, float], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         inside = name.startswith(backbone.prefix)
         depth = backbone.depth(name.removeprefix(backbone.prefix)) if inside else top
-        depths.setdefault(depth, []).append(parameter)
+        factor = next((rate for start, rate in (rates or {}).items() if not inside and name.startswith(start)), 1.0)
+        places.setdefault((depth, factor), []).append(parameter)
     return [
         {
-            "params": depths[depth],
-            "lr": learning_rate * layer_decay ** (top - depth),
+            "params": places[depth, factor],
+            "lr": learning_rate * layer_decay ** (top - depth) * factor,
             "weight_decay": weight_decay,
         }
-        for depth in sorted(depths)
+        for depth, factor in sorted(places)
     ]
 
 

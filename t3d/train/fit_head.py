@@ -1,6 +1,7 @@
 """Where the training of a classifier begins that reads all tokens: a logistic regression on its pooled features."""
 
 import logging
+import math
 from collections.abc import Sized
 from typing import cast
 
@@ -11,6 +12,7 @@ from monai.engines import SupervisedEvaluator
 from monai.utils import convert_to_tensor
 from torch import Tensor, nn
 
+from t3d.errors import T3DError
 from t3d.networks.volume_classifier import VolumeClassifier
 from t3d.train.logistic_regression import fit_linear
 from t3d.train.trainer import GuardedTrainer
@@ -23,6 +25,24 @@ logger = logging.getLogger(__name__)
 DECAY = 3e-5
 
 
+STATISTICS = ("measured", "batch")
+
+
+def head_rates(network: nn.Module, *, statistics: str) -> dict[str, float]:
+    """By what the learning rate of the layer is multiplied, for ``t3d.train.fine_tuning.parameter_groups``.
+
+    With ``batch`` the root of the number of its features, which divides them: so a step of AdamW moves a logit as far
+    at every width. With ``measured``, where the layer was fitted, it learns as the rest.
+
+    Args:
+        network: the one that is trained.
+        statistics: of ``FitHead``.
+    """
+    if statistics != "batch" or not isinstance(network, VolumeClassifier) or network.tokens is None:
+        return {}
+    return {"tokens.linear.": math.sqrt(network.feature_width)}
+
+
 class FitHead:
     """Before the first step, standardises the features and fits the linear layer to the training cases (ours).
 
@@ -33,16 +53,32 @@ class FitHead:
     attention, or was fitted before: on resuming, in a later round of a federation, on the corrections of annotators.
 
     An encoder that is trained from scratch moves far from the features that the layer was fitted to, and a fit that is
-    sure of random features then drives the loss up (measured: to 92 in one epoch). There ``fit`` is to be False.
+    sure of random features then drives the loss up (measured: to 92 in one epoch). There ``fit`` is to be False, and
+    the statistics those of the batch.
 
     Args:
         network: the one that is trained; DistributedDataParallel is looked through.
         fit: False standardises the features and leaves the layer at zero.
+        statistics: that standardise the features in training: "measured" once, or those of each "batch"
+            (``TokenHead``).
         validator: run once after the fit, where it has cases, so that a training that only makes the fit worse does
             not hide it: the best model may be the one that it began with.
+
+    Raises:
+        T3DError: unknown ``statistics``.
     """
 
-    def __init__(self, *, network: nn.Module, fit: bool = True, validator: SupervisedEvaluator | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        fit: bool = True,
+        statistics: str = "measured",
+        validator: SupervisedEvaluator | None = None,
+    ) -> None:
+        if statistics not in STATISTICS:
+            raise T3DError(f"head_statistics {statistics!r} is unknown; choose one of {', '.join(STATISTICS)}")
+        self.by_batch = statistics == "batch"
         self.network = network
         self.fitted = fit
         self.validator = validator
@@ -54,9 +90,12 @@ class FitHead:
     def start(self, engine: GuardedTrainer) -> None:
         """Standardise and fit, on all processes alike."""
         network = unwrapped(self.network)
-        if not isinstance(network, VolumeClassifier) or network.tokens is None or network.tokens.cases > 0:
+        if not isinstance(network, VolumeClassifier) or network.tokens is None:
             return
         head = network.tokens
+        head.by_batch = self.by_batch
+        if head.cases > 0:
+            return
         pooled, labels = self._features(engine, network)
         head.measure(pooled)
         if not self.fitted:

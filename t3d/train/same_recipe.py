@@ -13,7 +13,7 @@ CHANGED = "changed_on_resume"
 # name in checkpoints of 0.1 -> option whose value it is
 _OLD_NAMES = {"encoder_sha256": "encoder_weights"}
 # what older checkpoints do not name, because there was no choice; compared where this run has such an option
-_OLD_VALUES = {"pooling": "attention", "stem_stride": 1, "sentence_task": "volumes"}
+_OLD_VALUES = {"pooling": "attention", "stem_stride": 1, "sentence_task": "volumes", "head_statistics": "measured"}
 
 
 def go_on_with(
