@@ -98,5 +98,23 @@ def test_recorded_are_the_options_by_name_and_a_folder_as_the_place_where_it_lie
     side = ReportSide(use_text=True, text_encoder="bert", revision="r", trained_layers=2, **options)
     named = {"text_encoder": str(tmp_path / "bert"), "text_revision": "r", "trained_text_layers": 2}
     assert side.recorded == {**named, **options}
+    assert ReportSide(use_text=False, report_cache=True, text_encoder="bert").record()["text_encoder"].endswith("bert")
     for name in ("owner/model", None):  # None: the twin without text
         assert ReportSide(use_text=False, report_cache=True, text_encoder=name).recorded["text_encoder"] == name
+
+
+def test_a_record_says_which_encoder_it_was_and_another_is_refused(encoder, tmp_path, caplog):
+    for options in ({"report_cache": True}, {"report_cache": False}):
+        side = ReportSide(use_text=True, text_encoder=encoder, max_tokens=64, cache_dir=tmp_path, **options)
+        identity = side.record()["text_identity"]
+        assert identity.startswith("sha256:") and side.record() == {**side.recorded, "text_identity": identity}
+        side.check_trained_with(identity)
+        side.check_trained_with(None)  # of an earlier version
+        with pytest.raises(T3DError, match=r"trained with the text encoder sha256:0123\.\., and this one is sha256"):
+            side.check_trained_with("sha256:0123")
+        with caplog.at_level("WARNING"):
+            side.check_trained_with("owner/model@abc")
+        assert "not compared with owner/model@abc" in caplog.text
+    twin = ReportSide(use_text=False, report_cache=True, text_encoder=encoder)
+    assert "text_identity" not in twin.record()
+    twin.check_trained_with("sha256:0123")

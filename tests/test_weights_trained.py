@@ -49,6 +49,24 @@ def test_what_the_record_does_not_speak_of_is_not_compared(tmp_path):
         load_pretrained(torch.nn.Linear(2, 1), tmp_path / "copied" / "model.pt")
 
 
+def test_images_prepared_otherwise_are_refused_unless_it_is_meant(tmp_path, caplog):
+    prepared = {"spacing": [1.0, 1.0, 1.0], "hu_range": [-1000, 1000]}
+    save_network(torch.nn.Linear(2, 1), tmp_path / "model.pt")
+    files = {"model.pt": sha256(tmp_path / "model.pt")}
+    write_json(tmp_path / "model.json", new_record("model", files=files, record={"preprocessing": prepared}))
+    shutil.copy(tmp_path / "model.pt", tmp_path / "checkpoint.pt")
+    target = torch.nn.Linear(2, 1)
+    load_model(target, tmp_path / "model.pt", preprocessing={"spacing": 1.0})
+    before = target.weight.clone()
+    for name in ("model.pt", "checkpoint.pt"):
+        with pytest.raises(T3DError, match=r"prepared otherwise: spacing \[1\.0, 1\.0, 1\.0\] there, 2\.0 here"):
+            load_model(target, tmp_path / name, preprocessing={"spacing": 2.0})
+    assert torch.equal(target.weight, before)
+    with caplog.at_level("WARNING"):
+        load_model(target, tmp_path / "model.pt", preprocessing={"spacing": 2.0}, ignore_preprocessing=True)
+    assert "spacing [1.0, 1.0, 1.0] there, 2.0 here" in caplog.text
+
+
 def double(weights):
     """Weights that fit the same network."""
     state = torch.load(weights, weights_only=True)
@@ -81,6 +99,22 @@ def test_the_pretraining_bundle_says_so(names, pretrained, cohort, tmp_path):
     shutil.copytree(pretrained / "models", tmp_path / "models")
     double(tmp_path / "models" / "model.pt")
     refused(pretrain_runs, names, cohort, tmp_path, "encoder.json")
+
+
+def test_an_evaluation_of_images_prepared_otherwise_is_refused(
+    pretrained, trained_segmentation, trained_classification, few, cohort, tmp_path
+):
+    for runs, names, trained, data in (
+        (pretrain_runs, ("train", "demo", "vision_only", "evaluate"), pretrained, cohort),
+        (segmentation_runs, ("train", "demo", "evaluate"), trained_segmentation, few),
+        (classification_runs, ("train", "demo", "evaluate"), trained_classification, cohort),
+    ):
+        folder = tmp_path / runs.BUNDLE.name
+        shutil.copytree(trained / "models", folder / "models")
+        with pytest.raises(Exception) as caught:  # noqa: B017 - MONAI wraps it; its words are what is tested
+            runs.run(names, data, folder, spacing=[6.0, 6.0, 6.0])
+        assert "prepared otherwise: spacing [12.0, 12.0, 12.0] there, [6.0, 6.0, 6.0] here" in said(caught)
+        assert not any((folder / "eval").glob("*.json"))
 
 
 def refused(runs, names, data, folder, record):

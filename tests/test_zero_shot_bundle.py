@@ -2,15 +2,17 @@
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from bundle_runs import finish_here
 from monai.bundle import ConfigWorkflow
-from pretrain_runs import BUNDLE, command, config_files, places, run
+from pretrain_runs import BUNDLE, command, config_files, infer, places, run
 
 from t3d.data.datalist import load_datalist
+from t3d.demo.tiny_bert import tiny_bert
 from t3d.errors import T3DError, plain_message
 from t3d.study.restoration import restoration_outcomes
 
@@ -178,6 +180,39 @@ def test_a_text_encoder_that_learnt_is_used(cohort, tmp_path):
     assert network.text_encoder is not None
     assert all(torch.equal(value, expected[name]) for name, value in network.state_dict().items())
     assert (tmp_path / "retrieval" / "metrics.json").is_file()
+
+
+@pytest.fixture(scope="module")
+def other_encoder(cohort, tmp_path_factory):
+    """As wide as the one of the training, of another seed."""
+    reports = [item["report"] for item in json.loads((cohort / "datalist.json").read_text())["training"]]
+    return tiny_bert(tmp_path_factory.mktemp("other") / "bert", reports, seed=1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_text_encoder_of_the_same_width_is_refused(kind, trained, other_encoder, cohort, tmp_path):
+    with pytest.raises((RuntimeError, T3DError)) as caught:
+        apply(kind, cohort, trained, text_encoder=other_encoder, output_dir=str(tmp_path))
+    assert "was trained with the text encoder sha256:" in plain_message(caught.value)
+    assert "--text_encoder" in plain_message(caught.value)
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_a_sentence_and_an_evaluation_are_not_read_by_another_text_encoder(trained, other_encoder, cohort, tmp_path):
+    (tmp_path / "sentence.txt").write_text("There is a right pleural effusion.\n")
+    options = {"text_encoder": other_encoder, "output_dir": str(tmp_path / "out")}
+    recipe = json.loads((trained / "models" / "encoder.json").read_text())["recipe"]
+    names = ("train", "demo", *(("align", "paper") if recipe["alignment_weight"] else ()), "evaluate")
+    for start in (partial(infer, sentence_file=str(tmp_path / "sentence.txt")), partial(run, names)):
+        with pytest.raises((RuntimeError, T3DError)) as caught:
+            start(cohort, trained, **options)
+        assert "was trained with the text encoder sha256:" in plain_message(caught.value)
+    assert not (tmp_path / "out" / "gauges.json").exists()
+    # the same files in another place are the same encoder
+    moved = shutil.copytree(json.loads((trained / "models" / "encoder.json").read_text())["text"]["text_encoder"],
+                            tmp_path / "moved")  # fmt: skip
+    run(names, cohort, trained, text_encoder=str(moved), output_dir=str(tmp_path / "out"))
+    assert (tmp_path / "out" / "gauges.json").is_file()
 
 
 def test_shuffled_reports_reach_the_training_and_the_record(cohort, tmp_path):

@@ -12,6 +12,7 @@ from monai.transforms import Transform
 from t3d.data.wordings import every_wording
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
+from t3d.networks.text_encoder_folder import check_identity
 from t3d.networks.text_scale import TextScale
 from t3d.reports.features import ReportFeatures, check_text_width
 from t3d.reports.opposite_features import OppositeFeatures
@@ -82,6 +83,17 @@ class ReportSide:
             "sentence_sections": sentence_sections,
             "trained_text_layers": trained_layers,
         }
+
+    def record(self) -> dict[str, Any]:
+        """``recorded``, and which text encoder it was (``text_identity``), for which it may have to be read."""
+        source = self._source()
+        return {**self.recorded, **({"text_identity": source.identity} if source is not None else {})}
+
+    def check_trained_with(self, identity: str | None) -> None:
+        """Refuse a text encoder that is not the one of the training, see ``check_identity``."""
+        source = self._source()
+        if source is not None:
+            check_identity(source.identity, identity)
 
     @cached_property
     def live_encoder(self) -> TextEncoder | None:
@@ -167,8 +179,12 @@ class ReportSide:
             sentence = sentence_moments(self.sentences, items).scale()
         return TextScale(*token, *sentence)
 
+    def _source(self) -> ReportFeatures | SentenceFeatures | TextEncoder | None:
+        """What reads the text; None without text."""
+        return self.features or self.sentences or self.live_encoder
+
     def _width(self) -> int:
-        source = self.features or self.sentences or self.live_encoder
+        source = self._source()
         assert source is not None  # one of them reads the text
         return source.width
 

@@ -1,7 +1,7 @@
 """Texts in the space of the volume embeddings."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from t3d.errors import T3DError
 from t3d.infer.spoken_embeddings import embed_spoken
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
+from t3d.networks.text_encoder_folder import check_identity
 from t3d.reports.features import ReportFeatures, check_text_width
 from t3d.reports.sections import SECTIONS
 from t3d.reports.tokens import ReportTokenizer
@@ -24,6 +25,7 @@ class TextEmbeddings:
     Args:
         network: ``PretrainNetwork`` with one of the two.
         text_encoder, revision, max_tokens, sections, drop_comparisons, sentence_sections: as in the training.
+        identity: of the text encoder of the training (``text_identity`` of its record); None is not compared.
         cache_dir: folder of report features (``ReportFeatures``) that are used and added to; None keeps nothing on
             disk. Not used where the text encoder learnt, and so is part of the network.
 
@@ -41,11 +43,13 @@ class TextEmbeddings:
         sections: Sequence[str] = SECTIONS,
         drop_comparisons: bool = False,
         sentence_sections: Sequence[str] = ("impression",),
+        identity: str | None = None,
         cache_dir: str | None = None,
     ) -> None:
         self.network = network
         self.name = text_encoder
         self.revision = revision
+        self.identity = identity
         self.cache_dir = cache_dir
         self.sentence_sections = sentence_sections
         self.options: dict[str, Any] = {
@@ -85,7 +89,7 @@ class TextEmbeddings:
                 self.network,
                 texts,
                 names,
-                encoder=TextEncoder(self.name, revision=self.revision).to(next(self.network.parameters()).device),
+                encoder=self._frozen(next(self.network.parameters()).device),
                 tokenizer=self.reports.tokenizer,
                 max_tokens=self.options["max_tokens"],
                 sections=self.sentence_sections,
@@ -99,11 +103,18 @@ class TextEmbeddings:
             rows.append(self.network.embed_report(features.to(device), mask.to(device)).float().cpu())
         return torch.cat(rows)
 
+    def _frozen(self, device: torch.device) -> TextEncoder:
+        encoder = TextEncoder(self.name, revision=self.revision)
+        check_identity(encoder.identity, self.identity)
+        return encoder.to(device)
+
     def _reader(
         self, texts: Sequence[str], names: Sequence[str], device: torch.device, head_width: int
     ) -> Callable[[slice], tuple[Tensor, Tensor]]:
-        own = self.network.text_encoder
-        encoder = own if own is not None else TextEncoder(self.name, revision=self.revision).to(device)
+        own = cast(TextEncoder | None, self.network.text_encoder)
+        if own is not None:
+            check_identity(own.identity, self.identity)
+        encoder = own if own is not None else self._frozen(device)
         check_text_width(encoder, head_width)
         if own is None and self.cache_dir is not None:
             cache = ReportFeatures(

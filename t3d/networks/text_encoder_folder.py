@@ -1,6 +1,7 @@
 """Where a text encoder's files are: a local folder, the Hugging Face cache, or the hub."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from t3d.errors import T3DError
 from t3d.files import sha256
 from t3d.networks.text_packages import import_for_text
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_TEXT_ENCODER = "StanfordAIMI/RadBERT"
 # The head of its main branch since 19 November 2022, so the pinned files and main are the same today.
@@ -82,6 +85,34 @@ def folder_identity(name: str, folder: Path) -> str:
     for file in sorted(_present(os.listdir(folder), ("config", "weights", "tokenizer"))):
         digest.update(f"{file}\0{sha256(folder / file)}\0".encode())
     return f"sha256:{digest.hexdigest()}"
+
+
+def check_identity(found: str, trained_with: str | None) -> None:
+    """Refuse another text encoder than the one whose features a network learnt to read.
+
+    Its features would fit the network as well, and every number made from them would be wrong.
+
+    Args:
+        found: ``folder_identity`` of the encoder that is to be used.
+        trained_with: that of the training, as recorded; None (records of earlier versions) is not compared.
+
+    Raises:
+        T3DError: another one. A folder and a name of the hub cannot be compared, which is logged.
+    """
+    if trained_with is None or found == trained_with:
+        return
+    one, other = (f"{identity[:19]}.." if _of_folder(identity) else identity for identity in (found, trained_with))
+    if _of_folder(found) != _of_folder(trained_with):
+        logger.warning("text encoder %s is not compared with %s, which the network was trained with", one, other)
+        return
+    raise T3DError(
+        f"the network was trained with the text encoder {other}, and this one is {one}: give that one's folder or "
+        "name with --text_encoder, and of a name the commit with --text_revision"
+    )
+
+
+def _of_folder(identity: str) -> bool:
+    return identity.startswith("sha256:")
 
 
 def _from_hub(name: str, revision: str, parts: Sequence[str]) -> Path:

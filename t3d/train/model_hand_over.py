@@ -37,7 +37,7 @@ class _AtTheEnd(ABC):
         ckpt_dir: folder for the files.
         network: trained network (looked through DistributedDataParallel).
         record: what the training knows for the record beside the weights; as ``network`` the settings that the
-            weights of the encoder do not tell.
+            weights of the encoder do not tell. An entry may be a function, which is asked at the end.
     """
 
     def __init__(self, *, ckpt_dir: str, network: nn.Module, record: Mapping[str, Any]) -> None:
@@ -53,7 +53,8 @@ class _AtTheEnd(ABC):
         """Write the files on the first process, the record last; weights that are not finite raise a T3DError."""
         check_finite_weights(self.network, checkpoints=self.folder)
         if idist.get_rank() == 0:
-            names = self.files(engine, {"amp_dtype": amp_dtype(engine), **self.record})
+            known = {name: entry() if callable(entry) else entry for name, entry in self.record.items()}
+            names = self.files(engine, {"amp_dtype": amp_dtype(engine), **known})
             logger.info("wrote %s to %s", names, self.folder)
 
     @abstractmethod
