@@ -181,7 +181,10 @@ def compare_preprocessing(record: dict | None, wanted: Mapping[str, Any], *, pat
         return
     message = f"{path} was trained on images prepared otherwise: {'; '.join(different)}"
     if not ignore:
-        raise T3DError(f"{message}. Prepare the images alike, or pass ignore_preprocessing=True if it is meant.")
+        raise T3DError(
+            f"{message}. Prepare the images alike, or, if it is meant, pass --ignore_preprocessing True "
+            "(in Python ignore_preprocessing=True)"
+        )
     logger.warning("%s (ignored as asked)", message)
 
 
