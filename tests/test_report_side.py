@@ -108,13 +108,27 @@ def test_a_record_says_which_encoder_it_was_and_another_is_refused(encoder, tmp_
         side = ReportSide(use_text=True, text_encoder=encoder, max_tokens=64, cache_dir=tmp_path, **options)
         identity = side.record()["text_identity"]
         assert identity.startswith("sha256:") and side.record() == {**side.recorded, "text_identity": identity}
-        side.check_trained_with(identity)
-        side.check_trained_with(None)  # of an earlier version
+        side.check_trained_with(side.record())
+        side.check_trained_with({})  # of an earlier version
         with pytest.raises(T3DError, match=r"trained with the text encoder sha256:0123\.\., and this one is sha256"):
-            side.check_trained_with("sha256:0123")
+            side.check_trained_with({"text_identity": "sha256:0123"})
         with caplog.at_level("WARNING"):
-            side.check_trained_with("owner/model@abc")
+            side.check_trained_with({"text_identity": "owner/model@abc"})
         assert "not compared with owner/model@abc" in caplog.text
     twin = ReportSide(use_text=False, report_cache=True, text_encoder=encoder)
     assert "text_identity" not in twin.record()
-    twin.check_trained_with("sha256:0123")
+    twin.check_trained_with({"text_identity": "sha256:0123"})
+
+
+def test_reports_read_otherwise_than_in_the_training_are_refused_unless_it_is_meant(encoder, tmp_path, caplog):
+    options = {"use_text": True, "report_cache": True, "text_encoder": encoder, "cache_dir": tmp_path}
+    recorded = ReportSide(max_tokens=64, **options).record()
+    side = ReportSide(max_tokens=32, sections=["impression"], sentence_sections=["findings"], **options)
+    with pytest.raises(T3DError, match="max_tokens 64 there, 32 here; sections .* Give --max_tokens and --sections"):
+        side.check_trained_with(recorded)
+    with caplog.at_level("WARNING"):
+        side.check_trained_with(recorded, ignore=True)
+    assert "max_tokens 64 there, 32 here" in caplog.text and "sentence_sections" not in caplog.text
+    asked = ReportSide(max_tokens=64, sentence_sections=["findings"], use_sentences=True, **options)
+    with pytest.raises(T3DError, match="sentence_sections .'impression'. there, .'findings'. here"):
+        asked.check_trained_with(recorded)

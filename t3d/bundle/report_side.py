@@ -1,5 +1,6 @@
 """The report's side of pre-training: one object for the text encoder, its cache and the steps of an item."""
 
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
@@ -10,6 +11,7 @@ import torch
 from monai.transforms import Transform
 
 from t3d.data.wordings import every_wording
+from t3d.errors import T3DError
 from t3d.networks.pretrain import PretrainNetwork
 from t3d.networks.text_encoder import TextEncoder, load_tokenizer
 from t3d.networks.text_encoder_folder import check_identity
@@ -23,6 +25,8 @@ from t3d.reports.text_scale import sentence_moments, token_moments
 from t3d.transforms.report import EncodeReportd, TokenizeReportd
 from t3d.transforms.report_opposites import OppositesOfReportd
 from t3d.transforms.report_sentences import SentencesOfReportd
+
+logger = logging.getLogger(__name__)
 
 
 class ReportSide:
@@ -89,11 +93,33 @@ class ReportSide:
         source = self._source()
         return {**self.recorded, **({"text_identity": source.identity} if source is not None else {})}
 
-    def check_trained_with(self, identity: str | None) -> None:
-        """Refuse a text encoder that is not the one of the training, see ``check_identity``."""
+    def check_trained_with(self, recorded: Mapping[str, Any], *, ignore: bool = False) -> None:
+        """Refuse another text encoder, or reports that are read otherwise, than in the training.
+
+        Args:
+            recorded: ``record`` of the training, with what else; what it does not say is not compared.
+            ignore: log reports that are read otherwise instead of raising.
+
+        Raises:
+            T3DError: see above, and ``check_identity``.
+        """
         source = self._source()
-        if source is not None:
-            check_identity(source.identity, identity)
+        if source is None:
+            return
+        check_identity(source.identity, recorded.get("text_identity"))
+        names = [*self._options, *(["sentence_sections"] if self.use_sentences else [])]
+        there, here = (
+            {name: list(value) if isinstance(value, tuple) else value for name, value in record.items()}
+            for record in (recorded, self.recorded)
+        )
+        differ = [name for name in names if name in there and there[name] != here[name]]
+        if not differ:
+            return
+        said = "; ".join(f"{name} {there[name]} there, {here[name]} here" for name in differ)
+        message = f"the network was trained on reports that were read otherwise: {said}"
+        if not ignore:
+            raise T3DError(f"{message}. Give --{' and --'.join(differ)} as there, or --ignore_preprocessing True")
+        logger.warning("%s (ignored as asked)", message)
 
     @cached_property
     def live_encoder(self) -> TextEncoder | None:

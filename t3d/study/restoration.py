@@ -58,7 +58,7 @@ def restoration_outcomes(
         crop_size=known["crop_size"],
         **settings,
     )
-    reader.side.check_trained_with(known.get("text_identity"))
+    reader.side.check_trained_with(known)
     reader.precompute(items)
     others = shuffle_reports(items, seed=0) if reader.side.use_text else items
     rows = []
